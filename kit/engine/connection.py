@@ -1,0 +1,645 @@
+"""A server's connection: bytes in, a handler's call, bytes out.
+
+One phase follows the other, each a method that does what can be done without
+waiting and returns what to poll for:
+
+    handshake -> read -> (bench | coroutine) -> write -> read ... -> closed
+                   |                              `-> pump (a streamed body)
+                   |-> a ServerSession (a websocket)
+                   `-> drain (what a refused peer still sends)
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any, Protocol, cast
+
+from kit.clock import monotonic
+from kit.engine.channel import BENCH, GONE, PARKED, READ, WRITE, Channel
+from kit.engine.pace import is_slow, note_run, note_stall
+from kit.engine.relay import Relay
+from kit.engine.session import ServerSession
+from kit.engine.spool import Spool
+from kit.engine.timers import NEVER
+from kit.errors import (
+    BodyError,
+    HandlerReturnError,
+    HandshakeError,
+    LimitError,
+    RemoteProtocolError,
+)
+from kit.limits import Limits
+from kit.messages import Encoded, ErrorResponse, Request, Response, is_gzip_acceptable
+from kit.record import BodyCapture, ConnectionInfo, Exchange, FrameLog, Observer, UnparsedHead
+from kit.routing import Endpoint
+from kit.wire.http1 import EndOfMessage, RequestHead, ServerProtocol
+from kit.wire.streams import Stream, TlsStream
+from kit.wire.websocket import accept_handshake
+
+logger = logging.getLogger("kit")
+
+RECEIVE_BYTES = 65536
+PROGRESS_BYTES = 65536
+"""How much of a body must come within `Limits.body_s`."""
+DRAIN_READS = 64
+"""Reads of refused input in one turn, so that a flood of it starves nobody."""
+REFUSAL_HEADERS = [(b"Content-Type", b"text/plain; charset=utf-8")]
+
+Note = Callable[[object, "BaseException | None"], None]
+
+NO_ENDPOINT = cast(Endpoint, None)
+NO_REQUEST = cast(Request, None)
+
+
+class Application(Protocol):
+    """What a connection asks of its server."""
+
+    limits: Limits
+    observer: Observer
+    body_cap: int
+
+    def resolve(self, request: Request, *, is_upgrade: bool) -> Endpoint:
+        """Return what answers a request; a miss is an endpoint too."""
+        ...
+
+    def note_closed(self, connection: Connection) -> None:
+        """Take the connection off the list."""
+        ...
+
+
+class Connection(Channel):
+    """One accepted socket, for as long as it lives.
+
+    Attributes:
+        app: the server.
+        info: what its exchanges share.
+        endpoint: what answers the present request.
+        request: the present request.
+        is_stopping: the server stops; the present response is the last.
+        thread_id: the thread a handler runs on right now, or 0.
+    """
+
+    __slots__ = (
+        "_body",
+        "_capture",
+        "_exchange",
+        "_has_head_begun",
+        "_launch",
+        "_may_block",
+        "_phase",
+        "_progress_at",
+        "_protocol",
+        "_returned",
+        "_session",
+        "_source",
+        "app",
+        "endpoint",
+        "info",
+        "is_stopping",
+        "request",
+        "thread_id",
+    )
+
+    def __init__(self, relay: Relay, stream: Stream, app: Application, info: ConnectionInfo) -> None:
+        super().__init__(relay, stream)
+        self.app = app
+        self.info = info
+        self.endpoint = NO_ENDPOINT
+        self.request = NO_REQUEST
+        self.is_stopping = False
+        self.thread_id = 0
+        self.deadline = monotonic() + app.limits.handshake_s
+        self._phase: Callable[[int], int] = self._shake
+        self._protocol = ServerProtocol(app.limits)
+        self._exchange: Exchange | None = None
+        self._body: Spool | None = None
+        self._capture: BodyCapture | None = None
+        self._progress_at = 0
+        self._has_head_begun = False
+        self._source: Iterator[bytes] | None = None
+        self._session: ServerSession | None = None
+        self._may_block = False
+        self._launch: tuple[Coroutine[Any, Any, Any], Note] | None = None
+        self._returned: tuple[Any, BaseException | None] = (None, None)
+
+    def step(self, ready: int) -> int:
+        """Go on with the present phase."""
+        return self._phase(ready)
+
+    # Input
+
+    def _shake(self, ready: int) -> int:
+        if not self.stream.handshake():
+            return self.stream.blocked_on
+        describe_tls(self.info, self.stream)
+        self._phase = self._read
+        return self._await_more()
+
+    def _read(self, ready: int) -> int:
+        data = self.stream.recv(RECEIVE_BYTES)
+        if data is None:
+            return self.stream.blocked_on
+        if data:
+            self._protocol.receive(data)
+        else:
+            self._protocol.receive_eof()
+        return self._advance()
+
+    def _advance(self) -> int:
+        """Take what the protocol has understood, request by request."""
+        next_event = self._protocol.next_event
+        self._phase = self._read
+        while True:
+            try:
+                event = next_event()
+            except RemoteProtocolError as error:
+                return self._refuse(error)
+            if event is None:
+                return self._await_more()
+            if isinstance(event, RequestHead):
+                want = self._begin(event)
+            elif isinstance(event, bytes):
+                want = self._take_body(event)
+            elif isinstance(event, EndOfMessage):
+                want = self._end_body(event)
+            else:
+                want = self._leave()  # the peer closed between two requests
+            if want is not None:
+                return want
+
+    def _await_more(self) -> int:
+        if self.stream.has_pending():
+            return self._read(READ)
+        limits = self.app.limits
+        if not self._protocol.is_receiving:
+            if self.is_stopping:
+                return self._leave()
+            self.deadline = monotonic() + limits.idle_s
+        elif self._body is None and not self._has_head_begun:
+            self._has_head_begun = True
+            self.deadline = monotonic() + limits.head_s
+        return READ
+
+    def _begin(self, head: RequestHead) -> int | None:
+        """Find what answers a request, and go on to its body or its handler."""
+        self._has_head_begun = False
+        info = self.info
+        info.requests += 1
+        request = Request.from_wire(
+            info.peer, head.method, head.target, head.raw_headers, io.BytesIO()
+        )
+        is_upgrade = head.upgrade == "websocket"
+        self.request = request
+        self.endpoint = endpoint = self.app.resolve(request, is_upgrade=is_upgrade)
+        self._exchange = exchange = Exchange(info, info.requests, head)
+        exchange.endpoint = endpoint
+        exchange.matches = request.matches
+        self.app.observer.started(exchange)
+        if head.has_body:
+            return self._expect_body(head)
+        if is_upgrade and endpoint.is_websocket:
+            return self._open_websocket(head)
+        return self._run()
+
+    def _expect_body(self, head: RequestHead) -> int | None:
+        limit = self.endpoint.max_content_length
+        if head.content_length is not None and head.content_length > limit:
+            return self._refuse(_too_large(head.content_length, limit))
+        if head.expects_continue:
+            if not self.endpoint.is_match:
+                return self._run()  # RFC 9110 section 10.1.1: the final status at once
+            self.write(self._protocol.send_continue())
+        self._protocol.body_limit = limit
+        self._body = Spool(self.app.limits.spool_bytes)
+        self._capture = BodyCapture(self.app.body_cap)
+        self._progress_at = 0
+        self.deadline = monotonic() + self.app.limits.body_s
+        return None
+
+    def _take_body(self, piece: bytes) -> int | None:
+        body = cast(Spool, self._body)
+        try:
+            body.write(piece)
+        except OSError as error:
+            self.note_exception(error)
+            return self._refuse(RemoteProtocolError(f"the body cannot be stored: {error}", 507))
+        cast(BodyCapture, self._capture).feed(piece)
+        if body.size - self._progress_at >= PROGRESS_BYTES:
+            self._progress_at = body.size
+            self.deadline = monotonic() + self.app.limits.body_s
+        return None
+
+    def _end_body(self, end: EndOfMessage) -> int | None:
+        exchange = cast(Exchange, self._exchange)
+        self.request.stream = cast(Spool, self._body).finish()
+        record = cast(BodyCapture, self._capture).record()
+        exchange.request_content = record.kept if record.is_complete else record
+        exchange.request_trailers = end.trailers
+        self._capture = None
+        return self._run()
+
+    # The handler
+
+    def _run(self) -> int | None:
+        endpoint = self.endpoint
+        if endpoint.is_async:
+            self._phase = self._take_returned
+            self.launch(endpoint.call(self.request), self._note_returned)
+            return PARKED
+        if is_slow(endpoint) and not self._may_block:
+            self._phase = self._run_on_bench
+            return BENCH
+        try:
+            result = self.call_handler(self.request)
+        except BaseException as error:
+            result = self._answer_exception(error)
+        return self._respond(result)
+
+    def _run_on_bench(self, ready: int) -> int:
+        self._may_block = True
+        try:
+            want = self._run()
+        finally:
+            self._may_block = False
+        return self._advance() if want is None else want
+
+    def call_handler(self, *arguments: Any) -> Any:
+        """Call the endpoint; used for requests and websocket events alike."""
+        exchange = cast(Exchange, self._exchange)
+        began = monotonic()
+        if exchange.handler_started_at is None:
+            exchange.handler_started_at = began
+        self.thread_id = threading.get_ident()
+        try:
+            return self.endpoint.call(*arguments)
+        finally:
+            self.thread_id = 0
+            if self.endpoint.pace is not None:
+                note_run(self.endpoint, monotonic() - began)
+
+    def launch(self, coroutine: Coroutine[Any, Any, Any], note: Note) -> None:
+        """Start a coroutine as soon as the connection is parked, never before.
+
+        Its end resumes the connection, which by then nobody else may own.
+        """
+        exchange = cast(Exchange, self._exchange)
+        if exchange.handler_started_at is None:
+            exchange.handler_started_at = monotonic()
+        self._launch = (coroutine, note)
+
+    def parked(self) -> int | None:
+        """Start the coroutine that the connection waits for; the leader calls it."""
+        if self._launch is not None:
+            (coroutine, note), self._launch = self._launch, None
+
+            def done(result: object, error: BaseException | None) -> None:
+                note(result, error)
+                self.relay.resume(self)
+
+            self.relay.run_coroutine(coroutine, done)
+        return None
+
+    def _note_returned(self, result: object, error: BaseException | None) -> None:
+        self._returned = (result, error)
+
+    def _take_returned(self, ready: int) -> int:
+        (result, error), self._returned = self._returned, (None, None)
+        if error is not None:
+            result = self._answer_exception(error)
+        want = self._respond(result)
+        return self._advance() if want is None else want
+
+    def _answer_exception(self, error: BaseException) -> Response:
+        if isinstance(error, BodyError):
+            return ErrorResponse(str(error), 400)
+        self.note_exception(error)
+        return ErrorResponse(f"handler {self.endpoint.name} raised {_summarize(error)}", 500)
+
+    def note_exception(self, error: BaseException) -> None:
+        """Keep what a handler raised: in the exchange, and in the log with its traceback."""
+        if self._exchange is not None:
+            self._exchange.exception = error
+        logger.error(
+            "%s %s: handler %s raised an exception",
+            self.request.method,
+            self.request.target,
+            self.endpoint.name,
+            exc_info=error,
+        )
+
+    # Output
+
+    def _respond(self, response: object) -> int | None:
+        """Send a response; None when it is sent and another request may be read."""
+        exchange = cast(Exchange, self._exchange)
+        exchange.handled_at = monotonic()
+        try:
+            data, encoded = self._serialize(response)
+        except Exception as error:
+            data, encoded = self._serialize(self._answer_exception(error))
+        exchange.response_status = encoded.status
+        exchange.response_head = self._protocol.last_head
+        exchange.first_byte_at = monotonic()
+        self.write(data)
+        if not isinstance(encoded.body, bytes):
+            return self._start_pump(encoded.body)
+        exchange.response_content = encoded.body
+        if self._unsent_bytes:
+            return self._await_flush(self._finish_flush)
+        return self._complete()
+
+    def _serialize(self, response: object) -> tuple[bytes, Encoded]:
+        if not isinstance(response, Response):
+            raise HandlerReturnError(self.endpoint.name, response)
+        accept_gzip = response.compress and is_gzip_acceptable(self.request.headers)
+        encoded = response.encode(accept_gzip=accept_gzip)
+        protocol = self._protocol
+        if isinstance(encoded.body, bytes):
+            data = protocol.send_response(
+                encoded.status, encoded.raw_headers, encoded.body, close=self.is_stopping
+            )
+        else:
+            data = protocol.start_response(
+                encoded.status,
+                encoded.raw_headers,
+                length=encoded.length,
+                close=self.is_stopping,
+            )
+        return data, encoded
+
+    def _await_flush(self, phase: Callable[[int], int]) -> int:
+        self._phase = phase
+        self.deadline = monotonic() + self.app.limits.write_s
+        return WRITE if self.stream.blocked_on == WRITE else READ
+
+    def _finish_flush(self, ready: int) -> int:
+        if not self.flush():
+            return self._await_flush(self._finish_flush)
+        want = self._complete()
+        return self._advance() if want is None else want
+
+    def _start_pump(self, source: Iterator[bytes]) -> int | None:
+        if self.request.method == "HEAD":
+            _close_source(source)
+            source = iter(())
+        self._source = source
+        self._capture = BodyCapture(self.app.body_cap)
+        want = self._pump_on()
+        return want
+
+    def _pump(self, ready: int) -> int:
+        want = self._pump_on()
+        return self._advance() if want is None else want
+
+    def _pump_on(self) -> int | None:
+        """Send the streamed body as fast as the peer takes it."""
+        capture, source = cast(BodyCapture, self._capture), cast("Iterator[bytes]", self._source)
+        while True:
+            if self._unsent_bytes and not self.flush():
+                return self._await_flush(self._pump)
+            try:
+                piece = next(source, None)
+                data = self._protocol.end_response() if piece is None else self._protocol.send_data(piece)
+            except BaseException as error:
+                # The head is out: all that can be done is to end in mid-body.
+                self.note_exception(error)
+                return self.break_off(error)
+            if data:
+                self.write(data)
+            if piece is None:
+                return self._end_pump()
+            capture.feed(piece)
+
+    def _end_pump(self) -> int | None:
+        record = cast(BodyCapture, self._capture).record()
+        cast(Exchange, self._exchange).response_content = (
+            record.kept if record.is_complete else record
+        )
+        self._capture = self._source = None
+        if self._unsent_bytes:
+            return self._await_flush(self._finish_flush)
+        return self._complete()
+
+    def _complete(self) -> int | None:
+        """The response is out: report it, and be ready for the next request."""
+        exchange, self._exchange = cast(Exchange, self._exchange), None
+        self.app.observer.complete(exchange)
+        if self._body is not None:
+            self._body.close()
+            self._body = None
+        self.request = NO_REQUEST
+        if self._protocol.keep_alive:
+            return None
+        return self._drain_first() if self._protocol.is_receiving else self._leave()
+
+    # The end
+
+    def _refuse(self, error: RemoteProtocolError) -> int:
+        """Answer what must not reach a handler, and close."""
+        exchange = self._exchange
+        if exchange is None:
+            head = UnparsedHead(self._protocol.take_buffer())
+            exchange = self._exchange = Exchange(self.info, self.info.requests + 1, head)
+            self.app.observer.started(exchange)
+        if self._protocol.is_response_started:
+            return self.break_off(error)
+        data = self._protocol.send_response(
+            error.status_code, REFUSAL_HEADERS, f"{error.reason}\n".encode(), close=True
+        )
+        exchange.response_status = error.status_code
+        exchange.response_head = self._protocol.last_head
+        exchange.first_byte_at = monotonic()
+        self.write(data)
+        self._report_failed(error.reason)
+        return self._drain_first()
+
+    def _drain_first(self) -> int:
+        # Closing with unread input makes TCP reset, which can overtake the response.
+        self._phase = self._drain
+        self.deadline = monotonic() + self.app.limits.linger_s
+        if not self._unsent_bytes:
+            self.stream.shutdown_write()
+        return READ | (WRITE if self._unsent_bytes else 0)
+
+    def _drain(self, ready: int) -> int:
+        if self._unsent_bytes and self.flush():
+            self.stream.shutdown_write()
+        for _ in range(DRAIN_READS):
+            data = self.stream.recv(RECEIVE_BYTES)
+            if data == b"":
+                return self._leave()
+            if data is None:
+                break
+        return READ | (WRITE if self._unsent_bytes else 0)
+
+    def _leave(self) -> int:
+        """Close in good order."""
+        self.stream.say_goodbye()
+        self.close()
+        return GONE
+
+    def close(self) -> None:
+        """Close the socket and tell the server."""
+        if not self.is_closed:
+            super().close()
+            if self._body is not None:
+                self._body.close()
+            if self._source is not None:
+                _close_source(self._source)
+            self.app.note_closed(self)
+
+    def fail(self, error: BaseException) -> None:
+        """Report what broke the connection off."""
+        if self._phase == self._shake:
+            logger.info("TLS handshake with %s failed: %s", self.info.peer, error)
+        self._report_failed(_summarize(error))
+
+    def _report_failed(self, reason: str) -> None:
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            self.app.observer.failed(exchange, reason)
+
+    def expire(self) -> int:
+        """End what took too long."""
+        limits, phase = self.app.limits, self._phase
+        if self._session is not None:
+            return self._session.expire()
+        if phase == self._read and self._protocol.is_receiving:
+            part, name = ("head", "head_s") if self._body is None else ("body", "body_s")
+            reason = f"the request's {part} did not arrive in time (limit {name}: {getattr(limits, name):g} s)"
+            return self._refuse(RemoteProtocolError(reason, 408))
+        if self._unsent_bytes:
+            return self.break_off(LimitError("write_s", limits.write_s, "the peer reads nothing"))
+        if phase == self._shake:
+            return self.break_off(LimitError("handshake_s", limits.handshake_s, "it took too long"))
+        return self._leave()
+
+    def note_stall(self) -> None:
+        """Remember that the route is slow."""
+        if self.endpoint is not NO_ENDPOINT:
+            note_stall(self.endpoint)
+
+    def is_hot(self) -> bool:
+        """Stay on the bench with a slow route's connection, unless the server stops."""
+        return self.endpoint is not NO_ENDPOINT and is_slow(self.endpoint) and not self.is_stopping
+
+    def begin_stop(self) -> None:
+        """Close when idle, else with the end of the response; the leader calls it."""
+        self.is_stopping = True
+        if not self.is_registered:
+            return
+        if self._session is not None:
+            self._session.begin_stop()
+        elif self._exchange is None or self._phase == self._read:
+            self._report_failed("the server stopped before the whole request had arrived")
+            self.relay.settle(self, self._leave())
+
+    def describe(self) -> str:
+        """Tell in words what the connection is doing."""
+        peer = f"{self.info.peer[0]}:{self.info.peer[1]}"
+        exchange = self._exchange
+        if exchange is None:
+            doing = "TLS handshake" if self._phase == self._shake else "idle"
+            return f"{peer}: {doing}"
+        if self._session is not None:
+            doing = "open websocket"
+        elif exchange.handled_at is not None:
+            doing = "sending the response"
+        elif exchange.handler_started_at is not None:
+            doing = f"in handler {self.endpoint.name}"
+        else:
+            doing = "receiving the request"
+        return f"{peer}: {exchange.method} {exchange.target}, {doing} for {exchange.duration_s:.1f} s"
+
+    # Websockets
+
+    def _open_websocket(self, head: RequestHead) -> int | None:
+        endpoint, limits = self.endpoint, self.app.limits
+        try:
+            accepted = accept_handshake(
+                head.method,
+                head.http_version,
+                head.raw_headers,
+                subprotocols=endpoint.subprotocols,
+                compress=endpoint.compress,
+                max_message_bytes=endpoint.max_message_bytes or limits.message_bytes,
+            )
+        except HandshakeError as error:
+            return self._respond(ErrorResponse(error.reason, error.status_code, error.headers))
+        self._session = session = ServerSession(self, accepted)
+        self.request._channel = session
+        self._phase = session.step
+        return session.start()
+
+    def send_switch(self, session: ServerSession, headers: list[tuple[bytes, bytes]]) -> None:
+        """Send the 101; the session holds its lock."""
+        exchange = cast(Exchange, self._exchange)
+        self.deadline = NEVER
+        self.write(self._protocol.switch_protocols(headers))
+        exchange.response_status = 101
+        exchange.response_head = self._protocol.last_head
+        exchange.first_byte_at = monotonic()
+        exchange.frame_log = log = FrameLog()
+        session.protocol.tap = log.add
+        self.app.observer.progress(exchange)
+
+    def take_buffer(self) -> bytes:
+        """Return what came behind the handshake."""
+        return self._protocol.take_buffer()
+
+    def report_progress(self) -> None:
+        """Tell the observer that frames have crossed."""
+        if self._exchange is not None:
+            self.app.observer.progress(self._exchange)
+
+    def refuse_websocket(self, response: Response | None, error: BaseException | None) -> int:
+        """Answer the handshake with something else than a 101."""
+        self._session = None
+        if response is None:
+            response = ErrorResponse(
+                f"handler {self.endpoint.name} raised {_summarize(error)}", 500
+            )
+        want = self._respond(response)
+        return self._advance() if want is None else want
+
+    def end_websocket(self, code: int | None, error: BaseException | None) -> int:
+        """Report the websocket's end and close."""
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.close_code = code
+            if error is None:
+                self.app.observer.complete(exchange)
+            else:
+                self.app.observer.failed(exchange, _summarize(error))
+        return self._leave()
+
+
+def describe_tls(info: ConnectionInfo, stream: Stream) -> None:
+    """Note what a TLS handshake has agreed on."""
+    if isinstance(stream, TlsStream):
+        info.tls_version = stream.sock.version()
+        cipher = stream.sock.cipher()
+        info.cipher = cipher[0] if cipher else None
+        info.alpn = stream.sock.selected_alpn_protocol()
+        info.sni = getattr(stream.sock, "kit_sni", None)
+        info.handshake_s = monotonic() - info.opened_at
+
+
+def _too_large(length: int, limit: int) -> RemoteProtocolError:
+    return RemoteProtocolError(
+        f"the request body has {length} bytes, this route takes {limit} (max_content_length)", 413
+    )
+
+
+def _summarize(error: BaseException | None) -> str:
+    text = str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _close_source(source: Iterator[bytes]) -> None:
+    close = getattr(source, "close", None)
+    if close is not None:
+        close()

@@ -1,0 +1,360 @@
+"""A client's connection: one transaction after the other, or one websocket.
+
+Phases: connect -> handshake -> exchange (send and receive) -> idle -> exchange
+... -> closed; or, after a 101, a `ClientSession`. Between two transactions the
+connection is parked for a moment: the pool, on the leader, then gives it the
+next one or lets it idle.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from kit.clock import monotonic
+from kit.engine.channel import GONE, PARKED, READ, WRITE, Channel
+from kit.engine.relay import Relay
+from kit.engine.timers import NEVER
+from kit.engine.transaction import Origin, SocketAddress, Transaction, Upgrade
+from kit.errors import ProtocolError, RemoteProtocolError
+from kit.limits import Limits
+from kit.wire.http1 import ClientProtocol, EndOfMessage, ResponseHead
+from kit.wire.streams import SocketStream, Stream, TlsStream
+
+RECEIVE_BYTES = 65536
+
+
+class Owner(Protocol):
+    """What a connection asks of its pool."""
+
+    limits: Limits
+    timeout_s: float
+
+    def context_for(self, origin: Origin) -> ssl.SSLContext: ...
+    def next_for(self, connection: Requester) -> Transaction | None:
+        """Give the next transaction of the connection's origin; the leader calls it."""
+        ...
+
+    def note_closed(self, connection: Requester) -> None: ...
+    def retry(self, transaction: Transaction) -> None: ...
+    def end(self, transaction: Transaction, error: BaseException | None) -> None: ...
+
+
+class Requester(Channel):
+    """One connection to an origin.
+
+    Attributes:
+        origin: where it leads.
+        transaction: what it is busy with.
+        served: how many transactions it has completed.
+    """
+
+    __slots__ = (
+        "_addresses",
+        "_blocks",
+        "_has_response",
+        "_is_sent",
+        "_phase",
+        "_pool",
+        "_protocol",
+        "_upgrade",
+        "origin",
+        "served",
+        "transaction",
+    )
+
+    def __init__(
+        self,
+        relay: Relay,
+        pool: Owner,
+        origin: Origin,
+        addresses: list[SocketAddress],
+        transaction: Transaction,
+    ) -> None:
+        self._addresses = addresses
+        self._pool = pool
+        self.origin = origin
+        self.transaction: Transaction | None = transaction
+        self.served = 0
+        self._protocol = ClientProtocol(pool.limits)
+        self._blocks: Iterator[bytes] | None = None
+        self._is_sent = False
+        self._has_response = False
+        self._upgrade: Upgrade | None = None
+        transaction.state = "connecting"
+        super().__init__(relay, self._dial())
+        self._phase: Callable[[int], int] = self._connect
+        self._extend()
+
+    # Connecting
+
+    def _dial(self) -> Stream:
+        """Begin to connect to the next of the addresses."""
+        family, address = self._addresses.pop(0)
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            sock.setblocking(False)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            code = sock.connect_ex(address)
+        except OSError:
+            sock.close()
+            raise
+        if code not in (0, errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EINTR):
+            sock.close()
+            if not self._addresses:
+                raise OSError(code, os.strerror(code))
+            return self._dial()
+        return SocketStream(sock)
+
+    def step(self, ready: int) -> int:
+        """Go on with the present phase."""
+        return self._phase(ready)
+
+    def _connect(self, ready: int) -> int:
+        sock = self._plain_socket()
+        code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            raise OSError(code, os.strerror(code))
+        try:
+            sock.getpeername()
+        except OSError:
+            return WRITE  # not there yet
+        scheme, host, _ = self.origin
+        if scheme == "https":
+            self.stream = TlsStream(sock, self._pool.context_for(self.origin), server_hostname=host)
+        self._phase = self._shake
+        return self._shake(ready)
+
+    def _plain_socket(self) -> socket.socket:
+        stream = self.stream
+        if not isinstance(stream, SocketStream):
+            raise TypeError("the connection is encrypted already")
+        return stream.sock
+
+    def _shake(self, ready: int) -> int:
+        if self.transaction is not None:
+            self.transaction.state = "in the TLS handshake"
+        if not self.stream.handshake():
+            return self.stream.blocked_on
+        return self._start()
+
+    # A transaction
+
+    def _start(self) -> int:
+        """Send the request, as far as the socket takes it."""
+        transaction = self.transaction
+        if transaction is None:
+            return self._rest()
+        self._phase = self._exchange
+        self._has_response = False
+        transaction.state = "sending the request"
+        self._extend()
+        headers = [(b"Host", transaction.host_field()), *transaction.headers]
+        body = transaction.body
+        whole = b"" if body is None else body.whole()
+        if whole is not None:
+            data = self._protocol.send_request(transaction.method, transaction.target, headers, whole)
+            self._blocks, self._is_sent = None, True
+        else:
+            data = self._protocol.start_request(
+                transaction.method, transaction.target, headers, length=body.length if body else 0
+            )
+            self._blocks, self._is_sent = (body.blocks() if body else None), False
+        self.write(data)
+        return self._send_on()
+
+    def _send_on(self) -> int:
+        while not self._unsent_bytes or self.flush():
+            if self._blocks is None:
+                break
+            block = next(self._blocks, None)
+            if block is None:
+                self._blocks, self._is_sent = None, True
+                self.write(self._protocol.end_request())
+            else:
+                self.write(self._protocol.send_data(block))
+            self._extend()
+        if self.transaction is not None and self._is_sent and not self._unsent_bytes:
+            self.transaction.state = "waiting for the response"
+        return READ | WRITE if self._unsent_bytes else READ
+
+    def _exchange(self, ready: int) -> int:
+        if self._unsent_bytes and not self._send_is_pointless():
+            try:
+                self._send_on()
+            except (BrokenPipeError, ConnectionResetError):
+                # The server may have answered early and stopped reading: look for it.
+                self._blocks, self._unsent_bytes, self._unsent = None, 0, None
+        return self._receive()
+
+    def _send_is_pointless(self) -> bool:
+        return self._has_response and not self._protocol.can_reuse
+
+    def _receive(self) -> int:
+        while True:
+            data = self.stream.recv(RECEIVE_BYTES)
+            if data is None:
+                return READ | WRITE if self._unsent_bytes else self.stream.blocked_on
+            self._extend()
+            if data:
+                self._protocol.receive(data)
+            else:
+                self._check_end()
+                self._protocol.receive_eof()
+            want = self._take_events()
+            if want is not None:
+                return want
+            if not data:
+                raise ConnectionResetError("the server closed the connection before it answered")
+            if not self.stream.has_pending():
+                return READ | WRITE if self._unsent_bytes else READ
+
+    def _check_end(self) -> None:
+        # RFC 9112 section 9.8: a body that ends with the connection must end in TLS's goodbye.
+        if getattr(self.stream, "was_cut", False) and self._has_response:
+            raise ConnectionResetError("the TLS connection was cut off in mid-response")
+
+    def _take_events(self) -> int | None:
+        transaction = self.transaction
+        while transaction is not None:
+            event = self._protocol.next_event()
+            if event is None:
+                return None
+            if isinstance(event, ResponseHead):
+                want = self._take_head(transaction, event)
+                if want is not None:
+                    return want
+            elif isinstance(event, bytes):
+                transaction.take(event, self._pool.limits)
+            elif isinstance(event, EndOfMessage):
+                return self._complete(transaction)
+            else:
+                return None
+        return None
+
+    def _take_head(self, transaction: Transaction, head: ResponseHead) -> int | None:
+        if head.status == 101:  # noqa: PLR2004 - Switching Protocols
+            return self._switch(transaction, head)
+        if not head.is_informational:
+            self._has_response = True
+            transaction.state = "receiving the response"
+            transaction.begin_response(head.status, head.reason, head.raw_headers)
+        return None
+
+    def _complete(self, transaction: Transaction) -> int:
+        self.transaction = None
+        self.served += 1
+        # An answer to half a request leaves the other half on the way (RFC 9112 section 9.5).
+        is_reusable = self._protocol.can_reuse and self._is_sent and not self._unsent_bytes
+        if not is_reusable:
+            self._leave()
+        self._pool.end(transaction, None)
+        return PARKED if is_reusable else GONE
+
+    def parked(self) -> int | None:
+        """Take the next transaction, or idle; the leader calls it."""
+        if self._upgrade is not None:
+            return self._upgrade.parked()
+        self.transaction = self._pool.next_for(self)
+        if self.transaction is not None:
+            self._phase = self._start_next
+            self.relay.resume(self)
+        else:
+            self._rest()
+        return READ
+
+    def _rest(self) -> int:
+        self._phase = self._idle
+        self.deadline = monotonic() + self._pool.limits.idle_s
+        return READ
+
+    def begin(self, transaction: Transaction) -> None:
+        """Take a transaction while idle; the leader calls it, then gives a turn."""
+        self.transaction = transaction
+        transaction.connection = self
+        self._phase = self._start_next
+
+    def _start_next(self, ready: int) -> int:
+        return self._start()
+
+    def _idle(self, ready: int) -> int:
+        data = self.stream.recv(1)
+        if data is None:
+            return READ
+        # The server closes, or sends what nobody asked for: either way it is of no more use.
+        return self._leave()
+
+    # Websockets
+
+    def _switch(self, transaction: Transaction, head: ResponseHead) -> int:
+        upgrade: Upgrade | None = transaction.upgrade
+        if upgrade is None:
+            raise RemoteProtocolError("the server switched protocols (101) though it was not asked to")
+        self.transaction = None
+        self.deadline = NEVER
+        self._upgrade = upgrade
+        self._phase = upgrade.step
+        return upgrade.open(self, head, self._protocol.take_buffer())
+
+    # The end
+
+    def _extend(self) -> None:
+        self.deadline = monotonic() + self._pool.timeout_s
+
+    def expire(self) -> int:
+        """End what has made no progress for too long."""
+        if self._upgrade is not None:
+            return self._upgrade.expire()
+        if self.transaction is None:
+            return self._leave()
+        state = self.transaction.state
+        return self.break_off(TimeoutError(f"no progress for {self._pool.timeout_s:g} s while {state}"))
+
+    def break_off(self, error: BaseException) -> int:
+        """End the connection; its transaction fails, or is tried on another one."""
+        transaction, self.transaction = self.transaction, None
+        if self._can_dial_on(error) and transaction is not None:
+            return self._dial_on(transaction)
+        self.close()
+        if self._upgrade is not None:
+            self._upgrade.break_off(error)
+        if transaction is not None:
+            if self._is_stale(error) and transaction.is_repeatable():
+                transaction.is_repeat = True
+                self._pool.retry(transaction)
+            else:
+                self._pool.end(transaction, error)
+        return GONE
+
+    def _can_dial_on(self, error: BaseException) -> bool:
+        return self._phase == self._connect and isinstance(error, OSError) and bool(self._addresses)
+
+    def _dial_on(self, transaction: Transaction) -> int:
+        transaction.addresses = self._addresses
+        self.close()
+        self._pool.retry(transaction)
+        return GONE
+
+    def _is_stale(self, error: BaseException) -> bool:
+        # The server may close a kept-alive connection just as it is used again.
+        return (
+            self.served > 0
+            and not self._has_response
+            and isinstance(error, OSError | ProtocolError)
+            and not isinstance(error, TimeoutError)
+        )
+
+    def _leave(self) -> int:
+        self.stream.say_goodbye()
+        self.close()
+        return GONE
+
+    def close(self) -> None:
+        """Close the socket and tell the pool."""
+        if not self.is_closed:
+            super().close()
+            self._pool.note_closed(self)

@@ -1,0 +1,236 @@
+"""A server's websocket: the handler's calls, one at a time and in order.
+
+States: opening (the Open handler decides; the 101 leaves with the first send or
+when the handler returns) -> open -> closed. Whoever refuses while opening gives
+a response, and there is no Close call.
+"""
+
+from __future__ import annotations
+
+import collections
+import threading
+from typing import TYPE_CHECKING
+
+from kit.clock import monotonic
+from kit.engine.channel import BENCH, GONE, PARKED, RESUME
+from kit.engine.pace import is_slow
+from kit.engine.timers import NEVER
+from kit.engine.websocket import WebSocketLink
+from kit.errors import HandlerReturnError, LocalProtocolError
+from kit.messages import Response
+from kit.opcodes import WebSocketOpCode
+from kit.wire.websocket import Accepted, Closed, Event, Message
+
+if TYPE_CHECKING:
+    from kit.engine.connection import Connection
+    from kit.wire.websocket import WebSocketProtocol
+
+GOING_AWAY = 1001
+INTERNAL_ERROR = 1011
+STOP_S = 0.5
+"""How long a stopping server waits for a websocket's closing handshake."""
+
+OPENED = Message(WebSocketOpCode.Open, "")
+
+
+class ServerSession:
+    """One websocket of a server; also the channel behind its `Request`."""
+
+    def __init__(self, connection: Connection, accepted: Accepted) -> None:
+        self._connection = connection
+        self._accepted = accepted
+        self._link = WebSocketLink(connection, accepted.protocol, connection.app.limits)
+        self._events: collections.deque[Event] = collections.deque([OPENED])
+        self._opened = threading.Lock()
+        self._is_open = False
+        self._returned: tuple[object, BaseException | None] | None = None
+        self._wants_bench = False
+        self._is_over = False
+
+    # What a handler sees, from any thread
+
+    @property
+    def protocol(self) -> WebSocketProtocol:
+        """The frames' state."""
+        return self._accepted.protocol
+
+    @property
+    def subprotocol(self) -> str | None:
+        """The subprotocol agreed on, if any (RFC 6455 section 1.9)."""
+        return self._accepted.subprotocol
+
+    @property
+    def close_code(self) -> int | None:
+        """The code of the peer's Close; 1005 without one, 1006 without a Close."""
+        return self._accepted.protocol.close_code
+
+    @property
+    def close_reason(self) -> str:
+        """The reason in the peer's Close."""
+        return self._accepted.protocol.close_reason or ""
+
+    def send(self, payload: str | bytes) -> None:
+        """Send a message; in the Open call this accepts the websocket."""
+        self._open()
+        self._link.send(payload)
+        self._connection.report_progress()
+
+    def ping(self, payload: bytes = b"") -> None:
+        """Send a Ping; in the Open call this accepts the websocket."""
+        self._open()
+        self._link.ping(payload)
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Begin the closing handshake; in the Open call this accepts first."""
+        self._open()
+        self._link.close(code, reason)
+
+    def _open(self) -> None:
+        with self._opened:
+            if self._is_open:
+                return
+            self._is_open = True
+            with self._link.lock:
+                try:
+                    self._connection.send_switch(self, self._accepted.headers)
+                except OSError as error:
+                    self._link.error = error
+                    self._connection.stream.cut()
+
+    # The owner
+
+    def step(self, ready: int) -> int:
+        """Take what has come in and call the handler for it."""
+        may_block = ready == RESUME and self._wants_bench
+        self._wants_bench = False
+        if self._returned is not None:
+            want = self._take_returned(*self._returned)
+            if want is not None:
+                return want
+        elif not may_block:
+            self._events.extend(self._receive())
+        return self._deliver(may_block=may_block)
+
+    def start(self) -> int:
+        """Make the Open call."""
+        return self._deliver(may_block=False)
+
+    def expire(self) -> int:
+        """End a websocket whose peer does not answer the Close, or reads nothing."""
+        self._events.extend(self._link.end())
+        self._link.error = self._link.error or TimeoutError("the peer did not answer in time")
+        return self._deliver(may_block=False)
+
+    def begin_stop(self) -> None:
+        """Say goodbye, as the server stops; the leader calls it between turns."""
+        if self._connection.unsent_bytes:
+            self._connection.stream.cut()  # the leader must not wait for a peer that reads nothing
+        elif self._is_open:
+            self._link.close(GOING_AWAY, "the server stops")
+            self._connection.deadline = monotonic() + STOP_S
+
+    def _receive(self) -> list[Event]:
+        if not self._is_open or self._is_over:
+            return []
+        events = self._link.receive()
+        if events:
+            self._connection.report_progress()
+        return events
+
+    def _deliver(self, *, may_block: bool) -> int:
+        endpoint = self._connection.endpoint
+        while self._events:
+            if self._connection.is_closed:
+                return GONE
+            if not may_block and is_slow(endpoint) and self._has_call():
+                self._wants_bench = True
+                return BENCH
+            want = self._handle(self._events.popleft())
+            if want is not None:
+                return want
+        return self._wants()
+
+    def _has_call(self) -> bool:
+        return type(self._events[0]) in (Message, Closed)
+
+    def _handle(self, event: Event) -> int | None:
+        if type(event) is Message:
+            return self._call(event.opcode, event.payload)
+        if type(event) is Closed:
+            self._is_over = True
+            return self._call(WebSocketOpCode.Close, "")
+        return None  # Ping and Pong are in the record, and answered
+
+    def _call(self, opcode: WebSocketOpCode, payload: str | bytes) -> int | None:
+        connection = self._connection
+        endpoint, request = connection.endpoint, connection.request
+        if endpoint.is_async:
+            connection.launch(endpoint.call(request, opcode, payload), self._note_returned)
+            return PARKED
+        try:
+            result = connection.call_handler(request, opcode, payload)
+        except BaseException as error:
+            return self._after_call(None, error)
+        return self._after_call(result, None)
+
+    def _note_returned(self, result: object, error: BaseException | None) -> None:
+        self._returned = (result, error)
+
+    def _take_returned(self, result: object, error: BaseException | None) -> int | None:
+        self._returned = None
+        return self._after_call(result, error)
+
+    def _after_call(self, result: object, error: BaseException | None) -> int | None:
+        """Act on what the handler returned or raised; a want ends the session."""
+        if result is not None and error is None:
+            error = self._check_result(result)
+            if error is None and isinstance(result, Response):
+                return self._connection.refuse_websocket(result, None)
+        if error is not None:
+            return self._fail(error)
+        if not self._is_open:
+            self._open()
+            self._events.extend(self._link.feed(self._connection.take_buffer()))
+        return None
+
+    def _check_result(self, result: object) -> BaseException | None:
+        name = self._connection.endpoint.name
+        if not isinstance(result, Response):
+            return HandlerReturnError(name, result)
+        if self._is_open:
+            return LocalProtocolError(
+                f"handler {name} returned a response on an open websocket: "
+                "only the Open call may refuse, and only before it sends"
+            )
+        return None
+
+    def _fail(self, error: BaseException) -> int | None:
+        self._connection.note_exception(error)
+        if not self._is_open:
+            return self._connection.refuse_websocket(None, error)
+        self._link.close(INTERNAL_ERROR, "the handler raised an exception")
+        return None
+
+    def _wants(self) -> int:
+        connection = self._connection
+        if connection.is_closed:
+            return GONE
+        if self._is_over:
+            if connection.unsent_bytes and self._link.error is None:
+                self._limit(connection.app.limits.write_s)
+                with self._link.lock:
+                    self._link.flush()
+                if connection.unsent_bytes and self._link.error is None:
+                    return self._link.wants()
+            return connection.end_websocket(self.close_code, self._link.error)
+        if connection.unsent_bytes:
+            self._limit(connection.app.limits.write_s)
+        elif self._accepted.protocol.is_closing:
+            self._limit(connection.app.limits.close_s)
+        elif not connection.is_stopping:
+            connection.deadline = NEVER
+        return self._link.wants()
+
+    def _limit(self, seconds: float) -> None:
+        if self._connection.deadline == NEVER:
+            self._connection.deadline = monotonic() + seconds

@@ -1,0 +1,409 @@
+"""The HTTP and websocket server."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+import threading
+from collections.abc import Iterable
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+from urllib.parse import quote
+
+from kit.engine.connection import Connection
+from kit.engine.listener import Listener
+from kit.engine.relay import Relay
+from kit.errors import AddressError, ConfigurationError, StateError
+from kit.limits import Limits
+from kit.messages import Request
+from kit.record import ConnectionInfo, Journal, Observer, Observers
+from kit.routing import Endpoint, Resource, Route, Router
+from kit.wire import tls
+from kit.wire.streams import READ, SocketStream, Stream, TlsStream
+
+if TYPE_CHECKING:
+    import ssl
+
+logger = logging.getLogger("kit")
+
+BACKLOG = 1024
+CUT_S = 1.0
+"""How long `stop()` waits for a connection that it has cut."""
+ANY_HOST = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what a client dials instead
+
+
+class HTTPServer:
+    """Serves resources over HTTP/1.1 and websockets, plain or with TLS.
+
+    All servers of a process share one relay, so a server is little more than a
+    listening socket: starting and stopping one takes well under a millisecond.
+
+    Args:
+        addr: (host, port); port 0 takes a free one.
+        privkey: path of the private key, PEM.
+        cert: path of the certificate chain, PEM; with both the server speaks TLS.
+        ssl_context: for what two paths can't say; instead of `privkey` and `cert`.
+        limits: the bounds.
+        journal: where exchanges are recorded; one of its own if None.
+
+    Raises:
+        ConfigurationError: an argument cannot work.
+        TlsFileError: a PEM file cannot be used.
+    """
+
+    def __init__(
+        self,
+        addr: tuple[str, int],
+        privkey: str | os.PathLike[str] | None = None,
+        cert: str | os.PathLike[str] | None = None,
+        *,
+        ssl_context: ssl.SSLContext | None = None,
+        limits: Limits | None = None,
+        journal: Journal | None = None,
+    ) -> None:
+        self._requested = _check_address(addr)
+        self._context = _choose_context(privkey, cert, ssl_context)
+        self.limits = limits or Limits()
+        self.journal = Journal() if journal is None else journal
+        self.observer: Observer = self.journal
+        self.body_cap = self.journal.body_cap
+        self._router = Router()
+        self._lock = threading.Lock()
+        self._state = "new"
+        self._address: tuple[str, int] | None = None
+        self._relay: Relay | None = None
+        self._listener: Listener | None = None
+        self._connections: set[Connection] = set()
+        self._emptied = threading.Condition()
+        self._finished = threading.Event()
+
+    # Routes
+
+    def registerRoutes(self, routes: Resource | Iterable[tuple[str, str, object]]) -> None:  # noqa: N802
+        """Register a resource, or (method, pattern, callback) tuples, also while serving.
+
+        Raises:
+            PatternError: a pattern is malformed.
+            ConfigurationError: something else about a route is.
+        """
+        self._router.registerRoutes(routes)
+
+    def routes(self) -> list[Route]:
+        """List what is registered, in the order it is matched."""
+        return self._router.routes()
+
+    @property
+    def router(self) -> Router:
+        """The router that finds each request's handler."""
+        return self._router
+
+    # Addresses
+
+    @property
+    def addr(self) -> tuple[str, int]:
+        """The (host, port) the server listens on; before `start` as it was given."""
+        return self._address or self._requested
+
+    @property
+    def host(self) -> str:
+        """The host the server listens on."""
+        return self.addr[0]
+
+    @property
+    def port(self) -> int:
+        """The port the server listens on; 0 before `start` if a free one is to be taken."""
+        return self.addr[1]
+
+    @property
+    def is_tls(self) -> bool:
+        """Whether the server speaks TLS."""
+        return self._context is not None
+
+    @property
+    def url(self) -> str:
+        """The server's base URL, without a trailing slash.
+
+        Raises:
+            StateError: the port is not known yet.
+        """
+        return self._base("https" if self.is_tls else "http")
+
+    def url_for(self, path: str) -> str:
+        """Return the URL of a path on this server; the path is quoted where needed."""
+        return self.url + _quote_path(path)
+
+    def ws_url_for(self, path: str) -> str:
+        """Return the websocket URL (`ws` or `wss`) of a path on this server."""
+        return self._base("wss" if self.is_tls else "ws") + _quote_path(path)
+
+    def _base(self, scheme: str) -> str:
+        host, port = self.addr
+        if port == 0:
+            raise StateError("the server has no port yet: start() it first")
+        host = ANY_HOST.get(host, host)
+        return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+    # Life
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the server accepts connections."""
+        return self._state == "running"
+
+    def start(self) -> Self:
+        """Listen and serve, on the relay's threads; returns the server.
+
+        Raises:
+            AddressError: the address is in use, not ours, or not allowed.
+            StateError: the server runs already, or has been stopped.
+        """
+        with self._lock:
+            if self._state != "new":
+                raise StateError(START_TWICE[self._state].format(self._describe()))
+            sock = _listen(self._requested)
+            self._address = sock.getsockname()[:2]
+            self._relay = Relay.acquire(self)
+            self._listener = Listener(self._relay, sock, self._welcome, self._has_room)
+            self._state = "running"
+            self._relay.adopt(self._listener, READ)
+        return self
+
+    def stop(self, *, grace_s: float | None = None) -> list[str]:
+        """Stop accepting, let running handlers finish, then cut what is left.
+
+        Idle connections are closed at once; websockets get a Close with 1001.
+        Stopping twice, or before the start, does nothing.
+
+        Args:
+            grace_s: how long handlers may take; `Limits.grace_s` if None.
+
+        Returns:
+            What was cut: each connection and what it was doing.
+        """
+        with self._lock:
+            was_running, self._state = self._state == "running", "stopped"
+        if not was_running or self._relay is None:
+            return []
+        relay = self._relay
+        relay.call(self._begin_stop)
+        cut: list[str] = []
+        if not self._await_emptied(self.limits.grace_s if grace_s is None else grace_s):
+            cut = self._cut_all(relay)
+        relay.release(self)
+        self._finished.set()
+        return cut
+
+    def run(self) -> None:
+        """Serve until interrupted (Ctrl-C), or until another thread calls `stop`.
+
+        Starts the server if that is still to do.
+        """
+        if self._state == "new":
+            self.start()
+        try:
+            # With a time limit, as on Windows an endless wait hears no Ctrl-C.
+            while not self._finished.wait(0.5):
+                pass
+        except KeyboardInterrupt:
+            logger.info("interrupted: stopping %s", self._describe())
+        finally:
+            self.stop()
+
+    def __enter__(self) -> Self:
+        return self if self._state == "running" else self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        import asyncio
+
+        await asyncio.to_thread(self.stop)
+
+    def __repr__(self) -> str:
+        return f"<HTTPServer {self._describe()} {self._state}, {len(self._connections)} connections>"
+
+    def _describe(self) -> str:
+        host, port = self.addr
+        return f"{'https' if self.is_tls else 'http'}://{host}:{port}"
+
+    # What the connections ask
+
+    def add_observer(self, observer: Observer) -> None:
+        """Have another observer told of every exchange, beside the journal."""
+        self.observer = Observers(self.observer, observer)
+
+    def resolve(self, request: Request, *, is_upgrade: bool) -> Endpoint:
+        """Return what answers a request."""
+        return self._router.resolve(request, is_upgrade=is_upgrade)
+
+    def note_closed(self, connection: Connection) -> None:
+        """Take a connection off the list."""
+        self._connections.discard(connection)
+        if self._state != "running":
+            with self._emptied:
+                self._emptied.notify_all()
+
+    def abandon(self) -> None:
+        """Close this process's copies of the sockets, after a fork."""
+        self._state = "stopped"
+        self._finished.set()
+        for channel in (*self._connections, self._listener):
+            if channel is not None:
+                with contextlib.suppress(OSError):
+                    channel.stream.close()
+        self._connections = set()
+
+    # The leader
+
+    def _has_room(self) -> bool:
+        return len(self._connections) < self.limits.connections
+
+    def _welcome(self, sock: socket.socket, peer: tuple[str, int]) -> None:
+        relay = self._relay
+        if relay is None or self._state != "running":
+            sock.close()
+            return
+        try:
+            stream = self._open_stream(sock)
+            local = sock.getsockname()[:2] if self._context is None else stream.sock.getsockname()[:2]
+        except OSError as error:
+            # The peer went away between its connect and our accept.
+            logger.debug("a connection from %s ended at once: %s", peer, error)
+            sock.close()
+            return
+        connection = Connection(relay, stream, self, ConnectionInfo("server", local, peer))
+        self._connections.add(connection)
+        relay.adopt(connection, READ)
+
+    def _open_stream(self, sock: socket.socket) -> SocketStream | TlsStream:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return SocketStream(sock) if self._context is None else TlsStream(sock, self._context)
+
+    def _begin_stop(self) -> None:
+        if self._listener is not None:
+            self._listener.shut()
+        for connection in list(self._connections):
+            connection.begin_stop()
+        with self._emptied:
+            self._emptied.notify_all()
+
+    # The end
+
+    def _left(self) -> list[Connection]:
+        # A handler that stops its own server does not wait for itself.
+        me = threading.get_ident()
+        return [one for one in list(self._connections) if one.thread_id != me]
+
+    def _await_emptied(self, timeout_s: float) -> bool:
+        with self._emptied:
+            return self._emptied.wait_for(
+                lambda: self._is_shut() and not self._left(), timeout_s
+            )
+
+    def _is_shut(self) -> bool:
+        return self._listener is None or self._listener.is_closed
+
+    def _cut_all(self, relay: Relay) -> list[str]:
+        left = self._left()
+        told = [connection.describe() for connection in left]
+        logger.warning("%s had to cut: %s", self._describe(), "; ".join(told) or "nothing")
+        for connection in left:
+            connection.stream.cut()
+        relay.call(self._close_parked)
+        self._await_emptied(CUT_S)
+        return told
+
+    def _close_parked(self) -> None:
+        for connection in list(self._connections):
+            if connection.is_parked:
+                connection.break_off(StateError("the server stopped"))
+
+
+START_TWICE = {
+    "running": "{} runs already: start() was called twice",
+    "stopped": "{} has been stopped and cannot start again: make a new HTTPServer",
+}
+
+
+def _check_address(addr: object) -> tuple[str, int]:
+    if (
+        not isinstance(addr, tuple | list)
+        or len(addr) != 2  # noqa: PLR2004 - host and port
+        or not isinstance(addr[0], str)
+        or isinstance(addr[1], bool)
+        or not isinstance(addr[1], int)
+        or not 0 <= addr[1] <= 65535  # noqa: PLR2004 - RFC 9293 section 3.1: 16 bits
+    ):
+        raise ConfigurationError(
+            f"addr must be (host, port) with a port of 0 to 65535, not {addr!r}; "
+            'port 0 takes a free one, for example ("127.0.0.1", 0)'
+        )
+    return addr[0], addr[1]
+
+
+def _choose_context(
+    privkey: str | os.PathLike[str] | None,
+    cert: str | os.PathLike[str] | None,
+    ssl_context: ssl.SSLContext | None,
+) -> ssl.SSLContext | None:
+    if ssl_context is not None:
+        if privkey is not None or cert is not None:
+            raise ConfigurationError("give either privkey and cert, or ssl_context, not both")
+        return ssl_context
+    if cert is None and privkey is None:
+        return None
+    return tls.server_context(cert, privkey)
+
+
+def _listen(address: tuple[str, int]) -> socket.socket:
+    host, port = address
+    try:
+        family, kind, number, _, target = socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        sock = socket.socket(family, kind, number)
+    except OSError as error:
+        raise AddressError(address, f"{error.strerror or error}", error.errno) from error
+    try:
+        if os.name == "posix":
+            # Not on Windows, where it would let two servers share a port.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(target)
+        sock.listen(BACKLOG)
+    except OSError as error:
+        sock.close()
+        raise AddressError(address, _explain(error), error.errno) from error
+    return sock
+
+
+def _explain(error: OSError) -> str:
+    import errno
+
+    hints = {
+        errno.EADDRINUSE: "the address is in use: stop what listens there, or take port 0",
+        errno.EACCES: "not allowed: ports below 1024 need privileges; take port 0",
+        errno.EADDRNOTAVAIL: "this machine has no such address: take 127.0.0.1 or ::1",
+    }
+    return hints.get(error.errno or 0, error.strerror or str(error))
+
+
+def _quote_path(path: str) -> str:
+    # What is quoted already stays so; blanks and other letters are not allowed in a URL.
+    quoted = quote(path, safe="/%:@!$&'()*+,;=-._~?#[]")
+    return quoted if quoted.startswith("/") else f"/{quoted}"

@@ -1,0 +1,312 @@
+"""TLS contexts, from PEM files or from a certificate authority made for tests."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from kit.errors import ConfigurationError, TlsFileError
+
+if TYPE_CHECKING:
+    import ssl
+
+    import trustme
+
+    StrPath = str | os.PathLike[str]
+
+ALPN_PROTOCOLS: Final = ("http/1.1",)
+DEFAULT_HOSTNAMES: Final = ("localhost", "127.0.0.1", "::1")
+
+_CERTIFICATE = b"-----BEGIN CERTIFICATE-----"
+_CERTIFICATE_BLOCK = re.compile(_CERTIFICATE + rb"[^-]+-----END CERTIFICATE-----")
+_PRIVATE_KEY = b"PRIVATE KEY-----"
+# PKCS#8, and the older form that names its cipher in a header line (RFC 1421).
+_ENCRYPTED = (b"-----BEGIN ENCRYPTED PRIVATE KEY-----", b"Proc-Type: 4,ENCRYPTED")
+_DER_SEQUENCE = b"\x30"
+
+
+def server_context(cert: StrPath | None, privkey: StrPath | None = None) -> ssl.SSLContext:
+    """Make a server's context: TLS 1.2 or later, ALPN `http/1.1`, SNI recorded.
+
+    Args:
+        cert: PEM file with the certificate, and the chain after it.
+        privkey: PEM file with its private key; None when `cert` holds the key too.
+
+    Raises:
+        TlsFileError: a file is missing, unreadable, not PEM, encrypted, or the two do
+            not belong together.
+    """
+    if cert is None:
+        raise TlsFileError(
+            "private key given without a certificate: give cert=, the PEM file of its certificate"
+            if privkey is not None
+            else "no certificate given: give cert= and privkey=, the paths of two PEM files"
+        )
+    cert_pem = _read_pem(cert, "certificate")
+    _check_has_certificate(cert, cert_pem)
+    if privkey is None:
+        if _PRIVATE_KEY not in cert_pem:
+            raise TlsFileError(
+                f"certificate {_name(cert)} given without a private key: "
+                "give privkey=, the PEM file of its key"
+            )
+        _check_has_key(cert, cert_pem)
+    else:
+        _check_has_key(privkey, _read_pem(privkey, "private key"))
+    context = _bare_server_context()
+    _load_chain(context, cert, privkey, cert_pem)
+    return context
+
+
+def client_context(cafile: StrPath | None = None, *, verify: bool = True) -> ssl.SSLContext:
+    """Make a client's context: TLS 1.2 or later, ALPN `http/1.1`.
+
+    Args:
+        cafile: PEM file of certificates to trust; None trusts the system's.
+        verify: False accepts any certificate for any name.
+
+    Raises:
+        TlsFileError: `cafile` cannot be read, or is not PEM.
+    """
+    import ssl
+
+    if not verify:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    elif cafile is None:
+        context = ssl.create_default_context()
+    else:
+        pem = _read_pem(cafile, "CA file")
+        _check_has_certificate(cafile, pem)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        _load_trust(context, cafile, pem)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(list(ALPN_PROTOCOLS))
+    return context
+
+
+def record_sni(context: ssl.SSLContext) -> None:
+    """Let `context` note the name a client asks for on its socket, as `kit_sni`.
+
+    The attribute is None for a client that sends no SNI, and missing until the
+    handshake has come that far. A context with an `sni_callback` of its own keeps it.
+    """
+    if context.sni_callback is None:
+        context.sni_callback = _note_sni
+
+
+class CertificateAuthority:
+    """A throw-away authority whose certificates only those who trust it accept.
+
+    Certificates are valid from 2000 to 3000 whatever the clock says, so frozen time
+    does not matter to them. Private keys are ECDSA P-256 and never leave the process,
+    except by `issue_files`.
+    """
+
+    def __init__(self) -> None:
+        import trustme
+
+        self._authority = trustme.CA()
+        self._server_contexts: dict[tuple[str, ...], ssl.SSLContext] = {}
+
+    @property
+    def pem(self) -> bytes:
+        """The authority's certificate, for those who shall trust it."""
+        return self._authority.cert_pem.bytes()
+
+    def server_context(self, *hostnames: str) -> ssl.SSLContext:
+        """Return a context that proves to be any of `hostnames`.
+
+        Args:
+            hostnames: DNS names (`*.` wildcards too) and IP addresses; by default
+                `localhost`, `127.0.0.1` and `::1`. The same names give the same context.
+
+        Raises:
+            ConfigurationError: a name cannot stand in a certificate.
+        """
+        context = self._server_contexts.get(hostnames)
+        if context is None:
+            context = _bare_server_context()
+            self._issue(hostnames).configure_cert(context)
+            context = self._server_contexts.setdefault(hostnames, context)
+        return context
+
+    def client_context(self) -> ssl.SSLContext:
+        """Return a new context that trusts this authority and nothing else."""
+        import ssl
+
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.set_alpn_protocols(list(ALPN_PROTOCOLS))
+        self.trust(context)
+        return context
+
+    def trust(self, context: ssl.SSLContext) -> None:
+        """Let `context` trust this authority, besides what it trusts already."""
+        self._authority.configure_trust(context)
+
+    def write_pem(self, path: StrPath) -> Path:
+        """Write the authority's certificate to a file; return its path."""
+        path = Path(path)
+        path.write_bytes(self.pem)
+        return path
+
+    def issue_files(self, directory: StrPath, *hostnames: str) -> tuple[Path, Path]:
+        """Write a certificate and its private key as `cert.pem` and `key.pem`.
+
+        Args:
+            directory: made if it is missing; files of these names are replaced.
+            hostnames: see `server_context`.
+
+        Returns:
+            The paths of the certificate and of the key, which only its owner can read.
+
+        Raises:
+            ConfigurationError: a name cannot stand in a certificate.
+        """
+        leaf = self._issue(hostnames)
+        directory = Path(directory)
+        directory.mkdir(parents=True, exist_ok=True)
+        cert_path, key_path = directory / "cert.pem", directory / "key.pem"
+        cert_path.write_bytes(b"".join(pem.bytes() for pem in leaf.cert_chain_pems))
+        # Removed first: an existing file would keep its own, perhaps wider, permissions.
+        key_path.unlink(missing_ok=True)
+        descriptor = os.open(key_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(descriptor, "wb") as file:  # noqa: PTH123 -- a descriptor, not a path
+            file.write(leaf.private_key_pem.bytes())
+        return cert_path, key_path
+
+    def _issue(self, hostnames: tuple[str, ...]) -> trustme.LeafCert:
+        try:
+            return self._authority.issue_cert(*(hostnames or DEFAULT_HOSTNAMES))
+        except (ValueError, TypeError) as error:
+            names = ", ".join(repr(name) for name in hostnames)
+            raise ConfigurationError(
+                f"cannot issue a certificate for {names}: {error}; "
+                "expected DNS names, such as 'api.test' or '*.api.test', and IP addresses"
+            ) from error
+
+
+def _bare_server_context() -> ssl.SSLContext:
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(list(ALPN_PROTOCOLS))
+    record_sni(context)
+    return context
+
+
+def _note_sni(
+    connection: ssl.SSLSocket | ssl.SSLObject, name: str | None, _context: ssl.SSLContext
+) -> None:
+    connection.kit_sni = name  # type: ignore[union-attr]
+
+
+def _name(path: StrPath) -> str:
+    return repr(os.fspath(path))
+
+
+def _read_pem(path: StrPath, what: str) -> bytes:
+    try:
+        pem = Path(path).read_bytes()
+    except IsADirectoryError:
+        raise TlsFileError(
+            f"{what} {_name(path)} is a directory: give the path of a PEM file"
+        ) from None
+    except FileNotFoundError:
+        raise TlsFileError(f"{what} {_name(path)} does not exist: check the path") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        # Windows reports a directory as a lack of permission.
+        raise TlsFileError(
+            f"{what} {_name(path)} cannot be read: {reason}: check the path and its permissions"
+        ) from error
+    if not pem.strip():
+        raise TlsFileError(f"{what} {_name(path)} is empty: give a PEM file")
+    if b"-----BEGIN " not in pem:
+        advice = (
+            "it looks like DER: convert it with openssl's -inform DER"
+            if pem.startswith(_DER_SEQUENCE)
+            else "no line starts with -----BEGIN"
+        )
+        raise TlsFileError(f"{what} {_name(path)} is not PEM: {advice}")
+    return pem
+
+
+def _check_has_certificate(path: StrPath, pem: bytes) -> None:
+    if _CERTIFICATE in pem:
+        return
+    if _PRIVATE_KEY in pem:
+        raise TlsFileError(
+            f"{_name(path)} holds a private key but no certificate: were cert and privkey swapped?"
+        )
+    raise TlsFileError(
+        f"{_name(path)} holds no certificate: expected a line {_CERTIFICATE.decode()}"
+    )
+
+
+def _check_has_key(path: StrPath, pem: bytes) -> None:
+    if any(mark in pem for mark in _ENCRYPTED):
+        raise TlsFileError(
+            f"private key {_name(path)} is encrypted and there is no way to give its password: "
+            "decrypt it with `openssl pkey -in KEY -out PLAIN`, or pass an ssl_context"
+        )
+    if _PRIVATE_KEY in pem:
+        return
+    if _CERTIFICATE in pem:
+        raise TlsFileError(
+            f"{_name(path)} holds a certificate but no private key: were cert and privkey swapped?"
+        )
+    raise TlsFileError(
+        f"{_name(path)} holds no private key: expected a line -----BEGIN PRIVATE KEY-----"
+    )
+
+
+def _load_chain(
+    context: ssl.SSLContext, cert: StrPath, privkey: StrPath | None, cert_pem: bytes
+) -> None:
+    import ssl
+
+    key = cert if privkey is None else privkey
+    # OpenSSL does not say which of the files is damaged, so the certificate goes first.
+    _load_trust(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), cert, cert_pem)
+    try:
+        # Given a password, OpenSSL asks nobody on the terminal for one.
+        context.load_cert_chain(cert, key, password="")
+    except ssl.SSLError as error:
+        if error.reason == "KEY_VALUES_MISMATCH":
+            raise TlsFileError(
+                f"private key {_name(key)} does not match the certificate {_name(cert)}: "
+                "give the key that the certificate was issued for"
+            ) from None
+        raise TlsFileError(
+            f"private key {_name(key)} or certificate {_name(cert)} cannot be used: "
+            f"{_reason(error)}"
+        ) from error
+
+
+def _load_trust(context: ssl.SSLContext, path: StrPath, pem: bytes) -> None:
+    import ssl
+
+    # Only the blocks: what stands between them may be a key, or text that is not ASCII.
+    blocks = b"\n".join(_CERTIFICATE_BLOCK.findall(pem))
+    if not blocks:
+        raise TlsFileError(
+            f"certificate {_name(path)} is damaged: no line -----END CERTIFICATE-----: "
+            "write the PEM file anew"
+        )
+    try:
+        context.load_verify_locations(cadata=blocks.decode("ascii"))
+    except (ssl.SSLError, ValueError) as error:
+        raise TlsFileError(
+            f"certificate {_name(path)} is damaged: {_reason(error)}: write the PEM file anew"
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    reason = getattr(error, "reason", None)
+    return str(reason).lower().replace("_", " ") if reason else str(error)

@@ -1,0 +1,176 @@
+"""The project's frame: what lies where, and whether its papers tell the truth."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import kit
+from kit.limits import KIB, MIB, Limits
+from kit.version import __version__
+from support.modules import ROOT
+
+CARD = {
+    "README.md",
+    "fixtures",
+    "kit",
+    "pyproject.toml",
+    "pytest_plugin",
+    "tests",
+    "tox.ini",
+}
+PAPERS = {"CHANGELOG.md", "LICENSE"}
+
+NOT_IN_KIT = {"click", "coverage", "freezegun", "pytest", "trustme"}
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def load_pyproject() -> dict[str, Any]:
+    return tomllib.loads(read("pyproject.toml"))
+
+
+def list_files() -> list[str]:
+    """Return what is, or would be, in the repository."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if listed.returncode:
+        pytest.skip(f"not a git checkout: {listed.stderr.strip()}")
+    return [name for name in listed.stdout.splitlines() if (ROOT / name).exists()]
+
+
+def test_the_top_level_is_the_cards() -> None:
+    top = {name.partition("/")[0] for name in list_files()}
+    assert {name for name in top if not name.startswith(".")} == CARD | PAPERS
+
+
+@pytest.mark.parametrize("package", ["kit", "pytest_plugin"])
+def test_a_package_says_that_it_is_typed(package: str) -> None:
+    assert (ROOT / package / "py.typed").is_file()
+
+
+def readme_commands() -> list[str]:
+    blocks = re.findall(r"^```sh\n(.*?)^```", read("README.md"), re.MULTILINE | re.DOTALL)
+    return [block.strip() for block in blocks][:2]
+
+
+def test_the_readme_begins_with_two_commands_of_one_line_each() -> None:
+    commands = readme_commands()
+    assert len(commands) == 2
+    assert not any("\n" in command for command in commands)
+
+
+def test_ci_runs_the_readmes_second_command() -> None:
+    assert readme_commands()[1] in read(".ci/run").splitlines()
+
+
+def test_ci_can_be_executed() -> None:
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+@pytest.mark.parametrize("command", readme_commands())
+def test_a_command_names_environments_that_exist(command: str) -> None:
+    wanted = re.findall(r"tox run -e (\S+)", command)
+    known = set(re.findall(r"^\[testenv:(\w+)\]", read("tox.ini"), re.MULTILINE))
+    assert {name for names in wanted for name in names.split(",")} <= known | {"py"}
+
+
+def test_the_readmes_first_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    example = re.findall(r"^```python\n(.*?)^```", read("README.md"), re.MULTILINE | re.DOTALL)[0]
+    exec(compile(example, "README.md", "exec"), {"__name__": "readme"})
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/hello/world\n", capsys.readouterr().out)
+
+
+def test_the_readme_tells_every_limit_with_its_default() -> None:
+    told = dict(re.findall(r"^\| `(\w+)` \| ([^|]+) \|", read("README.md"), re.MULTILINE))
+    defaults = dataclasses.asdict(Limits())
+    assert told == {name: format_limit(name, value) for name, value in defaults.items()}
+
+
+def format_limit(name: str, value: float) -> str:
+    if name.endswith("_s"):
+        return f"{value:g} s"
+    if name.endswith("_bytes"):
+        return f"{value / MIB:g} MiB" if value >= MIB else f"{value / KIB:g} KiB"
+    return f"{value}"
+
+
+def test_the_changelog_knows_the_version() -> None:
+    assert f"## [{__version__}]" in read("CHANGELOG.md").splitlines()
+
+
+def test_the_pythons_in_tox_are_those_of_the_classifiers() -> None:
+    classified = re.findall(r"Python :: 3\.(\d+)", read("pyproject.toml"))
+    tested = re.findall(r"py3(\d+)", read("tox.ini").partition("[testenv]")[0])
+    assert tested == classified
+
+
+def test_the_oldest_dependencies_are_tested() -> None:
+    bounds = [text.replace(">=", "==") for text in load_pyproject()["project"]["dependencies"]]
+    assert f"pip install {' '.join(bounds)}" in read("tox.ini")
+
+
+def find_machine_paths(text: str) -> list[str]:
+    """Return the directories of this machine that a text names.
+
+    Short ones, such as /usr or /root, are no sign of a machine.
+    """
+    places = {ROOT, Path(sys.prefix), Path(sys.base_prefix), Path.home()}
+    return [f"{place}" for place in sorted(places) if len(place.parts) > 2 and f"{place}" in text]
+
+
+def test_a_path_of_this_machine_is_found() -> None:
+    assert f"{ROOT}" in find_machine_paths(f"see {ROOT}/notes.txt")
+
+
+def test_no_file_names_a_path_of_this_machine() -> None:
+    found = {
+        name: paths
+        for name in list_files()
+        if (
+            paths := find_machine_paths((ROOT / name).read_text(encoding="utf-8", errors="replace"))
+        )
+    }
+    assert found == {}
+
+
+def run_python(code: str) -> str:
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def test_kit_imports_no_test_tool_and_no_command_line() -> None:
+    loaded = set(run_python("import kit, sys; print(*sys.modules)").split())
+    assert "kit" in loaded
+    assert loaded & NOT_IN_KIT == set()
+
+
+@pytest.mark.parametrize("name", ["pytest_plugin", "pytest_plugin.plugin"])
+def test_the_plugin_imports_only_pytest_and_the_standard_library(name: str) -> None:
+    code = f"import sys, pytest; before = {{*sys.modules}}; import {name}; "
+    loaded = run_python(code + "print(*{*sys.modules} - before)").split()
+    tops = {module.partition(".")[0] for module in loaded} - sys.stdlib_module_names
+    assert tops - {"_pytest", "pytest"} == {"pytest_plugin"}
+
+
+def test_it_is_the_wheel_that_tox_tests() -> None:
+    is_tree = Path(kit.__file__).is_relative_to(ROOT / "kit")
+    assert is_tree == ("TOX_ENV_NAME" not in os.environ)
