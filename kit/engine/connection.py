@@ -11,118 +11,61 @@ waiting and returns what to poll for:
 
 from __future__ import annotations
 
-import io
-import logging
-import threading
-from collections.abc import Callable, Coroutine, Iterator
-from typing import Any, Protocol, cast
+from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 from kit.clock import monotonic
-from kit.engine.channel import BENCH, GONE, PARKED, READ, WRITE, Channel
-from kit.engine.pace import is_slow, note_run, note_stall
+from kit.engine.channel import BENCH, GONE, PARKED, READ, WRITE
+from kit.engine.handling import NO_REQUEST, Application, Handling, note_tls, summarize
+from kit.engine.pace import is_slow
 from kit.engine.relay import Relay
 from kit.engine.session import ServerSession
-from kit.engine.spool import Spool
+from kit.engine.intake import Intake
 from kit.engine.timers import NEVER
 from kit.errors import (
-    BodyError,
     HandlerReturnError,
     HandshakeError,
     LimitError,
     RemoteProtocolError,
 )
-from kit.limits import Limits
 from kit.messages import Encoded, ErrorResponse, Request, Response, is_gzip_acceptable
-from kit.record import BodyCapture, ConnectionInfo, Exchange, FrameLog, Observer, UnparsedHead
-from kit.routing import Endpoint
+from kit.record import BodyCapture, ConnectionInfo, Exchange, FrameLog, UnparsedHead
 from kit.wire.http1 import EndOfMessage, RequestHead, ServerProtocol
-from kit.wire.streams import Stream, TlsStream
+from kit.wire.streams import Stream
 from kit.wire.websocket import accept_handshake
 
-logger = logging.getLogger("kit")
-
 RECEIVE_BYTES = 65536
-PROGRESS_BYTES = 65536
-"""How much of a body must come within `Limits.body_s`."""
 DRAIN_READS = 64
 """Reads of refused input in one turn, so that a flood of it starves nobody."""
 REFUSAL_HEADERS = [(b"Content-Type", b"text/plain; charset=utf-8")]
 
-Note = Callable[[object, "BaseException | None"], None]
 
-NO_ENDPOINT = cast(Endpoint, None)
-NO_REQUEST = cast(Request, None)
-
-
-class Application(Protocol):
-    """What a connection asks of its server."""
-
-    limits: Limits
-    observer: Observer
-    body_cap: int
-
-    def resolve(self, request: Request, *, is_upgrade: bool) -> Endpoint:
-        """Return what answers a request; a miss is an endpoint too."""
-        ...
-
-    def note_closed(self, connection: Connection) -> None:
-        """Take the connection off the list."""
-        ...
-
-
-class Connection(Channel):
-    """One accepted socket, for as long as it lives.
-
-    Attributes:
-        app: the server.
-        info: what its exchanges share.
-        endpoint: what answers the present request.
-        request: the present request.
-        is_stopping: the server stops; the present response is the last.
-        thread_id: the thread a handler runs on right now, or 0.
-    """
+class Connection(Handling):
+    """One accepted socket, for as long as it lives."""
 
     __slots__ = (
-        "_body",
         "_capture",
-        "_exchange",
         "_has_head_begun",
-        "_launch",
+        "_intake",
         "_may_block",
         "_phase",
-        "_progress_at",
         "_protocol",
         "_returned",
         "_session",
         "_source",
-        "app",
-        "endpoint",
-        "info",
-        "is_stopping",
-        "request",
-        "thread_id",
     )
 
     def __init__(self, relay: Relay, stream: Stream, app: Application, info: ConnectionInfo) -> None:
-        super().__init__(relay, stream)
-        self.app = app
-        self.info = info
-        self.endpoint = NO_ENDPOINT
-        self.request = NO_REQUEST
-        self.is_stopping = False
-        self.thread_id = 0
+        super().__init__(relay, stream, app, info)
         self.deadline = monotonic() + app.limits.handshake_s
         self._phase: Callable[[int], int] = self._shake
         self._protocol = ServerProtocol(app.limits)
-        self._exchange: Exchange | None = None
-        self._body: Spool | None = None
+        self._intake: Intake | None = None
         self._capture: BodyCapture | None = None
-        self._progress_at = 0
         self._has_head_begun = False
         self._source: Iterator[bytes] | None = None
         self._session: ServerSession | None = None
         self._may_block = False
-        self._launch: tuple[Coroutine[Any, Any, Any], Note] | None = None
         self._returned: tuple[Any, BaseException | None] = (None, None)
 
     def step(self, ready: int) -> int:
@@ -134,7 +77,7 @@ class Connection(Channel):
     def _shake(self, ready: int) -> int:
         if not self.stream.handshake():
             return self.stream.blocked_on
-        describe_tls(self.info, self.stream)
+        note_tls(self.info, self.stream)
         self._phase = self._read
         return self._await_more()
 
@@ -178,7 +121,7 @@ class Connection(Channel):
             if self.is_stopping:
                 return self._leave()
             self.deadline = monotonic() + limits.idle_s
-        elif self._body is None and not self._has_head_begun:
+        elif self._intake is None and not self._has_head_begun:
             self._has_head_begun = True
             self.deadline = monotonic() + limits.head_s
         return READ
@@ -188,13 +131,14 @@ class Connection(Channel):
         self._has_head_begun = False
         info = self.info
         info.requests += 1
-        request = Request.from_wire(
-            info.peer, head.method, head.target, head.raw_headers, io.BytesIO()
-        )
+        request = Request.from_wire(info.peer, head.method, head.target, head.raw_headers, None)
+        request.http_version = head.http_version
+        if info.tls_version is not None:
+            request.scheme = "https"
         is_upgrade = head.upgrade == "websocket"
         self.request = request
         self.endpoint = endpoint = self.app.resolve(request, is_upgrade=is_upgrade)
-        self._exchange = exchange = Exchange(info, info.requests, head)
+        self.exchange = exchange = Exchange(info, info.requests, head)
         exchange.endpoint = endpoint
         exchange.matches = request.matches
         self.app.observer.started(exchange)
@@ -213,32 +157,25 @@ class Connection(Channel):
                 return self._run()  # RFC 9110 section 10.1.1: the final status at once
             self.write(self._protocol.send_continue())
         self._protocol.body_limit = limit
-        self._body = Spool(self.app.limits.spool_bytes)
-        self._capture = BodyCapture(self.app.body_cap)
-        self._progress_at = 0
+        self._intake = Intake(self.app.limits.spool_bytes, self.app.body_cap)
         self.deadline = monotonic() + self.app.limits.body_s
         return None
 
     def _take_body(self, piece: bytes) -> int | None:
-        body = cast(Spool, self._body)
+        intake = cast(Intake, self._intake)
         try:
-            body.write(piece)
+            if intake.take(piece):
+                self.deadline = monotonic() + self.app.limits.body_s
         except OSError as error:
             self.note_exception(error)
             return self._refuse(RemoteProtocolError(f"the body cannot be stored: {error}", 507))
-        cast(BodyCapture, self._capture).feed(piece)
-        if body.size - self._progress_at >= PROGRESS_BYTES:
-            self._progress_at = body.size
-            self.deadline = monotonic() + self.app.limits.body_s
         return None
 
     def _end_body(self, end: EndOfMessage) -> int | None:
-        exchange = cast(Exchange, self._exchange)
-        self.request.stream = cast(Spool, self._body).finish()
-        record = cast(BodyCapture, self._capture).record()
-        exchange.request_content = record.kept if record.is_complete else record
+        exchange, intake = cast(Exchange, self.exchange), cast(Intake, self._intake)
+        self.request.attach_body(intake.finish())
+        exchange.request_content = intake.record()
         exchange.request_trailers = end.trailers
-        self._capture = None
         return self._run()
 
     # The handler
@@ -255,7 +192,7 @@ class Connection(Channel):
         try:
             result = self.call_handler(self.request)
         except BaseException as error:
-            result = self._answer_exception(error)
+            result = self.answer_exception(error)
         return self._respond(result)
 
     def _run_on_bench(self, ready: int) -> int:
@@ -266,80 +203,26 @@ class Connection(Channel):
             self._may_block = False
         return self._advance() if want is None else want
 
-    def call_handler(self, *arguments: Any) -> Any:
-        """Call the endpoint; used for requests and websocket events alike."""
-        exchange = cast(Exchange, self._exchange)
-        began = monotonic()
-        if exchange.handler_started_at is None:
-            exchange.handler_started_at = began
-        self.thread_id = threading.get_ident()
-        try:
-            return self.endpoint.call(*arguments)
-        finally:
-            self.thread_id = 0
-            if self.endpoint.pace is not None:
-                note_run(self.endpoint, monotonic() - began)
-
-    def launch(self, coroutine: Coroutine[Any, Any, Any], note: Note) -> None:
-        """Start a coroutine as soon as the connection is parked, never before.
-
-        Its end resumes the connection, which by then nobody else may own.
-        """
-        exchange = cast(Exchange, self._exchange)
-        if exchange.handler_started_at is None:
-            exchange.handler_started_at = monotonic()
-        self._launch = (coroutine, note)
-
-    def parked(self) -> int | None:
-        """Start the coroutine that the connection waits for; the leader calls it."""
-        if self._launch is not None:
-            (coroutine, note), self._launch = self._launch, None
-
-            def done(result: object, error: BaseException | None) -> None:
-                note(result, error)
-                self.relay.resume(self)
-
-            self.relay.run_coroutine(coroutine, done)
-        return None
-
     def _note_returned(self, result: object, error: BaseException | None) -> None:
         self._returned = (result, error)
 
     def _take_returned(self, ready: int) -> int:
         (result, error), self._returned = self._returned, (None, None)
         if error is not None:
-            result = self._answer_exception(error)
+            result = self.answer_exception(error)
         want = self._respond(result)
         return self._advance() if want is None else want
-
-    def _answer_exception(self, error: BaseException) -> Response:
-        if isinstance(error, BodyError):
-            return ErrorResponse(str(error), 400)
-        self.note_exception(error)
-        return ErrorResponse(f"handler {self.endpoint.name} raised {_summarize(error)}", 500)
-
-    def note_exception(self, error: BaseException) -> None:
-        """Keep what a handler raised: in the exchange, and in the log with its traceback."""
-        if self._exchange is not None:
-            self._exchange.exception = error
-        logger.error(
-            "%s %s: handler %s raised an exception",
-            self.request.method,
-            self.request.target,
-            self.endpoint.name,
-            exc_info=error,
-        )
 
     # Output
 
     def _respond(self, response: object) -> int | None:
         """Send a response; None when it is sent and another request may be read."""
-        exchange = cast(Exchange, self._exchange)
+        exchange = cast(Exchange, self.exchange)
         exchange.handled_at = monotonic()
         try:
             data, encoded = self._serialize(response)
         except Exception as error:
-            data, encoded = self._serialize(self._answer_exception(error))
+            data, encoded = self._serialize(self.answer_exception(error))
         exchange.response_status = encoded.status
         exchange.response_head = self._protocol.last_head
         exchange.first_byte_at = monotonic()
@@ -387,8 +270,7 @@ class Connection(Channel):
             source = iter(())
         self._source = source
         self._capture = BodyCapture(self.app.body_cap)
-        want = self._pump_on()
-        return want
+        return self._pump_on()
 
     def _pump(self, ready: int) -> int:
         want = self._pump_on()
@@ -415,9 +297,8 @@ class Connection(Channel):
 
     def _end_pump(self) -> int | None:
         record = cast(BodyCapture, self._capture).record()
-        cast(Exchange, self._exchange).response_content = (
-            record.kept if record.is_complete else record
-        )
+        kept = record.kept if record.is_complete else record
+        cast(Exchange, self.exchange).response_content = kept
         self._capture = self._source = None
         if self._unsent_bytes:
             return self._await_flush(self._finish_flush)
@@ -425,11 +306,11 @@ class Connection(Channel):
 
     def _complete(self) -> int | None:
         """The response is out: report it, and be ready for the next request."""
-        exchange, self._exchange = cast(Exchange, self._exchange), None
+        exchange, self.exchange = cast(Exchange, self.exchange), None
         self.app.observer.complete(exchange)
-        if self._body is not None:
-            self._body.close()
-            self._body = None
+        if self._intake is not None:
+            self._intake.close()
+            self._intake = None
         self.request = NO_REQUEST
         if self._protocol.keep_alive:
             return None
@@ -439,10 +320,10 @@ class Connection(Channel):
 
     def _refuse(self, error: RemoteProtocolError) -> int:
         """Answer what must not reach a handler, and close."""
-        exchange = self._exchange
+        exchange = self.exchange
         if exchange is None:
             head = UnparsedHead(self._protocol.take_buffer())
-            exchange = self._exchange = Exchange(self.info, self.info.requests + 1, head)
+            exchange = self.exchange = Exchange(self.info, self.info.requests + 1, head)
             self.app.observer.started(exchange)
         if self._protocol.is_response_started:
             return self.break_off(error)
@@ -453,7 +334,7 @@ class Connection(Channel):
         exchange.response_head = self._protocol.last_head
         exchange.first_byte_at = monotonic()
         self.write(data)
-        self._report_failed(error.reason)
+        self.report_failed(error.reason)
         return self._drain_first()
 
     def _drain_first(self) -> int:
@@ -485,22 +366,21 @@ class Connection(Channel):
         """Close the socket and tell the server."""
         if not self.is_closed:
             super().close()
-            if self._body is not None:
-                self._body.close()
+            if self._intake is not None:
+                self._intake.close()
             if self._source is not None:
                 _close_source(self._source)
             self.app.note_closed(self)
+
+    def describe_phase(self) -> str:
+        """Tell in words what the connection does between two exchanges."""
+        return "TLS handshake" if self._phase == self._shake else "idle"
 
     def fail(self, error: BaseException) -> None:
         """Report what broke the connection off."""
         if self._phase == self._shake:
             logger.info("TLS handshake with %s failed: %s", self.info.peer, error)
-        self._report_failed(_summarize(error))
-
-    def _report_failed(self, reason: str) -> None:
-        exchange, self._exchange = self._exchange, None
-        if exchange is not None:
-            self.app.observer.failed(exchange, reason)
+        self.report_failed(summarize(error))
 
     def expire(self) -> int:
         """End what took too long."""
@@ -508,7 +388,7 @@ class Connection(Channel):
         if self._session is not None:
             return self._session.expire()
         if phase == self._read and self._protocol.is_receiving:
-            part, name = ("head", "head_s") if self._body is None else ("body", "body_s")
+            part, name = ("head", "head_s") if self._intake is None else ("body", "body_s")
             reason = f"the request's {part} did not arrive in time (limit {name}: {getattr(limits, name):g} s)"
             return self._refuse(RemoteProtocolError(reason, 408))
         if self._unsent_bytes:
@@ -517,15 +397,6 @@ class Connection(Channel):
             return self.break_off(LimitError("handshake_s", limits.handshake_s, "it took too long"))
         return self._leave()
 
-    def note_stall(self) -> None:
-        """Remember that the route is slow."""
-        if self.endpoint is not NO_ENDPOINT:
-            note_stall(self.endpoint)
-
-    def is_hot(self) -> bool:
-        """Stay on the bench with a slow route's connection, unless the server stops."""
-        return self.endpoint is not NO_ENDPOINT and is_slow(self.endpoint) and not self.is_stopping
-
     def begin_stop(self) -> None:
         """Close when idle, else with the end of the response; the leader calls it."""
         self.is_stopping = True
@@ -533,26 +404,9 @@ class Connection(Channel):
             return
         if self._session is not None:
             self._session.begin_stop()
-        elif self._exchange is None or self._phase == self._read:
-            self._report_failed("the server stopped before the whole request had arrived")
+        elif self.exchange is None or self._phase == self._read:
+            self.report_failed("the server stopped before the whole request had arrived")
             self.relay.settle(self, self._leave())
-
-    def describe(self) -> str:
-        """Tell in words what the connection is doing."""
-        peer = f"{self.info.peer[0]}:{self.info.peer[1]}"
-        exchange = self._exchange
-        if exchange is None:
-            doing = "TLS handshake" if self._phase == self._shake else "idle"
-            return f"{peer}: {doing}"
-        if self._session is not None:
-            doing = "open websocket"
-        elif exchange.handled_at is not None:
-            doing = "sending the response"
-        elif exchange.handler_started_at is not None:
-            doing = f"in handler {self.endpoint.name}"
-        else:
-            doing = "receiving the request"
-        return f"{peer}: {exchange.method} {exchange.target}, {doing} for {exchange.duration_s:.1f} s"
 
     # Websockets
 
@@ -576,7 +430,7 @@ class Connection(Channel):
 
     def send_switch(self, session: ServerSession, headers: list[tuple[bytes, bytes]]) -> None:
         """Send the 101; the session holds its lock."""
-        exchange = cast(Exchange, self._exchange)
+        exchange = cast(Exchange, self.exchange)
         self.deadline = NEVER
         self.write(self._protocol.switch_protocols(headers))
         exchange.response_status = 101
@@ -590,53 +444,32 @@ class Connection(Channel):
         """Return what came behind the handshake."""
         return self._protocol.take_buffer()
 
-    def report_progress(self) -> None:
-        """Tell the observer that frames have crossed."""
-        if self._exchange is not None:
-            self.app.observer.progress(self._exchange)
-
     def refuse_websocket(self, response: Response | None, error: BaseException | None) -> int:
         """Answer the handshake with something else than a 101."""
         self._session = None
         if response is None:
             response = ErrorResponse(
-                f"handler {self.endpoint.name} raised {_summarize(error)}", 500
+                f"handler {self.endpoint.name} raised {summarize(error)}", 500
             )
         want = self._respond(response)
         return self._advance() if want is None else want
 
     def end_websocket(self, code: int | None, error: BaseException | None) -> int:
         """Report the websocket's end and close."""
-        exchange, self._exchange = self._exchange, None
+        exchange, self.exchange = self.exchange, None
         if exchange is not None:
             exchange.close_code = code
             if error is None:
                 self.app.observer.complete(exchange)
             else:
-                self.app.observer.failed(exchange, _summarize(error))
+                self.app.observer.failed(exchange, summarize(error))
         return self._leave()
-
-
-def describe_tls(info: ConnectionInfo, stream: Stream) -> None:
-    """Note what a TLS handshake has agreed on."""
-    if isinstance(stream, TlsStream):
-        info.tls_version = stream.sock.version()
-        cipher = stream.sock.cipher()
-        info.cipher = cipher[0] if cipher else None
-        info.alpn = stream.sock.selected_alpn_protocol()
-        info.sni = getattr(stream.sock, "kit_sni", None)
-        info.handshake_s = monotonic() - info.opened_at
 
 
 def _too_large(length: int, limit: int) -> RemoteProtocolError:
     return RemoteProtocolError(
         f"the request body has {length} bytes, this route takes {limit} (max_content_length)", 413
     )
-
-
-def _summarize(error: BaseException | None) -> str:
-    text = str(error)
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _close_source(source: Iterator[bytes]) -> None:

@@ -119,7 +119,7 @@ class Request:
         self.method = method
         self.headers = Headers(headers)
         self.raw_headers = self.headers.raw
-        self._set_body(b"" if stream is None else stream)
+        self.attach_body(b"" if stream is None else stream)
         bare, _, own_fragment = path.partition("#")
         self.fragment = fragment or own_fragment
         given = _list_params(params)
@@ -159,10 +159,10 @@ class Request:
         if stream is None:
             self._body = b""
         else:
-            self._set_body(stream)
+            self.attach_body(stream)
         return self
 
-    def _set_body(self, stream: IO[bytes] | bytes) -> None:
+    def attach_body(self, stream: IO[bytes] | bytes) -> None:
         if isinstance(stream, bytes):
             self._body = stream
         else:

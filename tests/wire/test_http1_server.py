@@ -334,6 +334,38 @@ def test_a_time_out_of_the_callers_can_be_answered() -> None:
     assert protocol.next_event() is None
 
 
+@pytest.mark.parametrize("sample", [b"x\r\n\r\n", b"GET / HTTP/1.1\r\nA : x\r\n\r\n", b"\x16\x03"])
+def test_a_refused_head_can_be_taken_for_the_record(sample: bytes) -> None:
+    for pieces in ([sample + GET], split_bytewise(sample)):
+        protocol = ServerProtocol()
+        with pytest.raises(RemoteProtocolError):
+            for piece in pieces:
+                protocol.receive(piece)
+                protocol.next_event()
+        taken = protocol.take_buffer()
+        assert taken
+        assert (sample + GET).startswith(taken)
+        assert not protocol.has_buffered
+        assert protocol.send_response(400, []).startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_refused_body_leaves_nothing_to_be_taken() -> None:
+    protocol = started(CHUNKED + b"x")
+    with pytest.raises(RemoteProtocolError):
+        protocol.next_event()
+    assert protocol.take_buffer() == b""
+
+
+def test_a_time_out_on_a_second_request_can_be_answered() -> None:
+    protocol = started(GET + b"GET / HT")
+    protocol.send_response(200, [])
+    assert protocol.next_event() is None
+    protocol.fail(RemoteProtocolError("too slow", 408))
+    assert protocol.take_buffer() == b"GET / HT"
+    assert not protocol.is_response_started
+    assert protocol.send_response(408, []).startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+
+
 def test_bytes_after_the_end_of_the_stream_are_a_fault_of_the_caller() -> None:
     protocol = ServerProtocol()
     protocol.receive_eof()
@@ -468,6 +500,7 @@ def test_an_unread_body_closes_the_connection() -> None:
     protocol = started(POST)
     assert b"\r\nConnection: close\r\n" in protocol.send_response(413, [])
     assert not protocol.keep_alive
+    assert protocol.is_receiving
     protocol.receive(b"hello")
     assert protocol.next_event() is None
 
@@ -501,8 +534,7 @@ def test_a_streamed_response_is_framed(
 ) -> None:
     protocol = started(request_bytes)
     sent = protocol.start_response(200, [], length=length)
-    assert protocol.is_response_started
-    assert not protocol.is_response_complete
+    assert (protocol.is_response_started, protocol.is_response_complete) == (True, False)
     sent += protocol.send_data(b"hi") + protocol.send_data(b"") + protocol.send_data(b"you")
     sent += protocol.end_response()
     assert text_of(sent) == b"HTTP/1.1 200 OK\r\n" + expected

@@ -188,9 +188,8 @@ def receive(pieces: list[bytes]) -> Outcome:
 def test_random_bytes_raise_nothing_but_the_documented_error_at_the_client(
     start: bytes, data: bytes, cuts: list[int]
 ) -> None:
-    results = []
-    for pieces in ([start + data], split_at(start + data, cuts), split_bytewise(start + data)):
-        results.append(receive(pieces))
+    splits = ([start + data], split_at(start + data, cuts), split_bytewise(start + data))
+    results = [receive(pieces) for pieces in splits]
     assert results[0] == results[1] == results[2]
 
 

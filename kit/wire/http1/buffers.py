@@ -67,6 +67,11 @@ class InputBuffer:
         """Remove everything and return it."""
         return self.take(len(self))
 
+    def replace(self, data: bytes) -> None:
+        """Drop everything and hold `data` instead."""
+        self.data = data
+        self.position = self._scanned = 0
+
     def advance(self, position: int) -> None:
         """Drop what lies before `position`."""
         if position >= len(self.data):

@@ -76,6 +76,7 @@ class ServerProtocol:
         "_error",
         "_fields",
         "_has_seen_crlf",
+        "_has_unread_body",
         "_is_common",
         "_is_continue_due",
         "_limits",
@@ -99,6 +100,7 @@ class ServerProtocol:
         self._writer: BodyWriter | None = None
         self._error: RemoteProtocolError | None = None
         self._has_seen_crlf = False
+        self._has_unread_body = False
         self._is_continue_due = False
         # A request of the commonest kind waits for its response: the fast path.
         self._is_common = False
@@ -124,8 +126,12 @@ class ServerProtocol:
 
     @property
     def is_receiving(self) -> bool:
-        """Whether a request has arrived in part."""
-        return self._reading is _BODY or (self._reading is _HEAD and len(self._buffer) > 0)
+        """Whether a request has arrived in part, even if its rest is not wanted any more."""
+        return (
+            self._reading is _BODY
+            or self._has_unread_body
+            or (self._reading is _HEAD and len(self._buffer) > 0)
+        )
 
     @property
     def has_buffered(self) -> bool:
@@ -146,7 +152,7 @@ class ServerProtocol:
             if self._body is not None:
                 return self._next_body(self._body)
         except RemoteProtocolError as error:
-            self._fail(error)
+            self.fail(error)
             raise
         if reading is _FAILED and self._error is not None:
             raise RemoteProtocolError(self._error.reason, self._error.status_code)
@@ -166,9 +172,13 @@ class ServerProtocol:
                 f"{len(buffer)} bytes of it have arrived"
             )
             raise RemoteProtocolError(msg)
-        head = parse_request_head(
-            raw, self._fields, self._limits, may_skip_crlf=not self._has_seen_crlf
-        )
+        try:
+            head = parse_request_head(
+                raw, self._fields, self._limits, may_skip_crlf=not self._has_seen_crlf
+            )
+        except RemoteProtocolError:
+            buffer.replace(raw)
+            raise
         self._begin_request(head)
         return head
 
@@ -212,15 +222,21 @@ class ServerProtocol:
             self._reading = _NOTHING
         return event
 
-    def _fail(self, error: RemoteProtocolError) -> None:
+    def fail(self, error: RemoteProtocolError) -> None:
+        """Give up on the peer, for a reason of the caller's such as a time-out.
+
+        As after an error from `next_event`, only an error response may follow, and until
+        then `take_buffer` gives the bytes of a head that was refused.
+        """
         if self._request is None:
             self.is_response_started = self.is_response_complete = False
+        if self._reading is not _HEAD:
+            self._buffer.take_all()
         self._error = error
         self._is_common = False
         self._reading = _FAILED
         self.keep_alive = False
         self._body = None
-        self._buffer.take_all()
         self._fields.forget()
 
     # What is sent
@@ -361,15 +377,8 @@ class ServerProtocol:
         return self.last_head
 
     def take_buffer(self) -> bytes:
-        """Remove what was not parsed and return it."""
+        """Remove what was not parsed, or was refused, and return it."""
         return self._buffer.take_all()
-
-    def fail(self, error: RemoteProtocolError) -> None:
-        """Give up on the peer, for a reason of the caller's such as a time-out.
-
-        As after an error from `next_event`, only an error response may follow.
-        """
-        self._fail(error)
 
     def _check_response(self, status: int, headers: Headers) -> OutgoingFields:
         """Check that a response may be sent now, and its fields."""
@@ -441,6 +450,7 @@ class ServerProtocol:
         elif self._reading is _NOTHING and self.keep_alive:
             self._reading = _HEAD
         else:
+            self._has_unread_body = self._reading is _BODY
             self._reading = _CLOSED
             self._body = None
             self._buffer.take_all()

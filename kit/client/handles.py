@@ -1,0 +1,236 @@
+"""What the client's methods return: a request, or a websocket, on its way."""
+
+from __future__ import annotations
+
+import collections
+import threading
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from kit.client.composing import build_response
+from kit.engine.client_session import ClientSession
+from kit.engine.transaction import Transaction
+from kit.errors import StateError, WaitTimeoutError
+from kit.messages import Response
+from kit.opcodes import WebSocketOpCode
+
+if TYPE_CHECKING:
+    from kit.client.client import HTTPClient
+
+ResponseCallback = Callable[[Response], object]
+MessageCallback = Callable[[WebSocketOpCode, "str | bytes"], object]
+
+WEBSOCKET_ROOM = 1024
+"""Messages of one websocket that wait to be polled; then no more is read."""
+
+
+class RequestHandle:
+    """A request on its way; made by the client's request methods.
+
+    The response is there when `done()`; callbacks run later, when the client
+    hands the request over in `update()` or `getResponses()`.
+    """
+
+    __slots__ = (
+        "_callback",
+        "_client",
+        "_event",
+        "_is_cancelled",
+        "_is_done",
+        "_response",
+        "_transaction",
+        "_url",
+        "method",
+        "path",
+    )
+
+    def __init__(
+        self, client: HTTPClient, method: str, path: str, callback: ResponseCallback | None
+    ) -> None:
+        self.method = method
+        self.path = path
+        self._client = client
+        self._callback = callback
+        self._transaction: Transaction | None = None
+        self._url = ""
+        self._response: Response | None = None
+        self._event: threading.Event | None = None
+        self._is_done = False
+        self._is_cancelled = False
+
+    @property
+    def response(self) -> Response | None:
+        """The response, None until the request is done.
+
+        A failed transport gives an `ErrorResponse` with `status_code` 0.
+        """
+        if self._response is None and self._is_done and self._transaction is not None:
+            self._response = build_response(self._transaction, self._client.limits)
+        return self._response
+
+    def done(self) -> bool:
+        """Tell whether the response is there, or the request was cancelled."""
+        return self._is_done
+
+    def cancelled(self) -> bool:
+        """Tell whether the request was cancelled before it was done."""
+        return self._is_cancelled
+
+    def cancel(self) -> bool:
+        """Stop the work; its callback will not run, and it is not handed over.
+
+        Returns:
+            False if the request was done already.
+        """
+        return self._client._cancel(self)
+
+    def wait(self, timeout: float | None = None) -> Response:
+        """Block until the request is done; for tests, not for a loop.
+
+        Args:
+            timeout: seconds; None waits for as long as the client's own limits allow.
+
+        Returns:
+            The response, as in `response`.
+
+        Raises:
+            WaitTimeoutError: it was not done in time.
+        """
+        if not self._is_done:
+            event = self._client._event_for(self)
+            if not self._is_done and not event.wait(timeout):
+                state = "unknown" if self._transaction is None else self._transaction.state
+                raise WaitTimeoutError(f"{self.method} {self.path} was not done after {timeout:g} s: {state}")
+        response = self.response
+        if response is None:
+            raise StateError(f"{self.method} {self.path} has no response")
+        return response
+
+    def __repr__(self) -> str:
+        if self._is_cancelled:
+            outcome = "cancelled"
+        elif self._is_done:
+            outcome = repr(self.response)
+        else:
+            outcome = self._transaction.state if self._transaction else "new"
+        return f"<RequestHandle {self.method} {self.path}: {outcome}>"
+
+
+class WebSocketHandle:
+    """A client's websocket; made by `HTTPClient.websocket`.
+
+    With a callback, each (opcode, payload) is given to it in the client's
+    `update()`. Without one they wait here, for `getMessages()` or `receive()`.
+    """
+
+    def __init__(self, client: HTTPClient, path: str, callback: MessageCallback | None) -> None:
+        self.path = path
+        self._client = client
+        self._callback = callback
+        self._session: ClientSession
+        self._transaction: Transaction | None = None
+        self._messages: collections.deque[tuple[WebSocketOpCode, str | bytes]] = collections.deque()
+        self._arrived = threading.Condition()
+        self._is_throttled = False
+        self._undelivered = 0
+
+    @property
+    def subprotocol(self) -> str | None:
+        """The subprotocol agreed on, if any (RFC 6455 section 1.9)."""
+        return self._session.subprotocol
+
+    @property
+    def close_code(self) -> int | None:
+        """The close code; None while open; 1006 when it never opened or broke."""
+        return self._session.close_code
+
+    @property
+    def close_reason(self) -> str:
+        """The reason given with the close code."""
+        return self._session.close_reason
+
+    @property
+    def response(self) -> Response | None:
+        """The response that refused the handshake, or says why there is none."""
+        if self._transaction is None or not self._session.is_over:
+            return None
+        if self._transaction.status == 0 and self._transaction.error is None:
+            return None
+        return build_response(self._transaction, self._client.limits)
+
+    def send(self, payload: str | bytes) -> None:
+        """Send a Text (str) or Binary (bytes) message; safe from any thread.
+
+        Raises:
+            StateError: the websocket is not open yet.
+            ConnectionClosedError: it is closed, or did not open.
+        """
+        self._session.send(payload)
+
+    def ping(self, payload: bytes = b"") -> None:
+        """Send a Ping of at most 125 bytes."""
+        self._session.ping(payload)
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Begin the closing handshake; the Close is delivered when it is done."""
+        self._session.close(code, reason)
+
+    def getMessages(self) -> Iterator[tuple[WebSocketOpCode, str | bytes]]:  # noqa: N802
+        """Yield what has arrived, without waiting."""
+        while (message := self._take()) is not None:
+            yield message
+
+    def receive(self, timeout: float | None = None) -> tuple[WebSocketOpCode, str | bytes]:
+        """Block until the next (opcode, payload) is there; for tests, not for a loop.
+
+        Raises:
+            WaitTimeoutError: nothing came within `timeout` seconds.
+            StateError: there is a callback, which gets the messages; or the Close was received.
+        """
+        if self._callback is not None:
+            raise StateError("this websocket has a callback, which gets its messages in update()")
+        with self._arrived:
+            if not self._arrived.wait_for(lambda: self._messages or self._session.is_over, timeout):
+                raise WaitTimeoutError(f"nothing arrived on websocket {self.path} within {timeout:g} s")
+        message = self._take()
+        if message is None:
+            raise StateError(f"websocket {self.path} is closed, and its Close was received")
+        return message
+
+    def _take(self) -> tuple[WebSocketOpCode, str | bytes] | None:
+        try:
+            message = self._messages.popleft()
+        except IndexError:
+            return None
+        self._note_taken()
+        return message
+
+    def _note_taken(self) -> None:
+        with self._arrived:
+            self._undelivered -= 1
+            goes_on = self._is_throttled and self._undelivered <= WEBSOCKET_ROOM // 2
+            if goes_on:
+                self._is_throttled = False
+        if goes_on:
+            self._session.go_on()
+
+    # The relay's threads
+
+    def _deliver(self, opcode: WebSocketOpCode, payload: str | bytes) -> None:
+        with self._arrived:
+            self._undelivered += 1
+            if self._callback is None:
+                self._messages.append((opcode, payload))
+            else:
+                self._client._inbox.append((self, opcode, payload))
+            self._arrived.notify_all()
+
+    def _has_room(self) -> bool:
+        with self._arrived:
+            self._is_throttled = self._undelivered >= WEBSOCKET_ROOM
+            return not self._is_throttled
+
+    def __repr__(self) -> str:
+        code = self.close_code
+        state = "open" if code is None else f"closed {code}"
+        return f"<WebSocketHandle {self.path}: {state}>"

@@ -1,0 +1,196 @@
+"""Running the handler of a connection's present request, and telling what became of it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol, cast
+
+from kit.clock import monotonic
+from kit.engine.channel import Channel
+from kit.engine.pace import is_slow, note_run, note_stall
+from kit.engine.relay import Relay
+from kit.errors import BodyError
+from kit.limits import Limits
+from kit.messages import ErrorResponse, Request, Response
+from kit.record import ConnectionInfo, Exchange, Observer
+from kit.routing import Endpoint
+from kit.wire.streams import Stream, TlsStream
+
+logger = logging.getLogger("kit")
+
+Note = Callable[[object, "BaseException | None"], None]
+
+NO_ENDPOINT = cast(Endpoint, None)
+NO_REQUEST = cast(Request, None)
+
+
+class Application(Protocol):
+    """What a connection asks of its server."""
+
+    limits: Limits
+    observer: Observer
+    body_cap: int
+
+    def resolve(self, request: Request, *, is_upgrade: bool) -> Endpoint:
+        """Return what answers a request; a miss is an endpoint too."""
+        ...
+
+    def note_closed(self, connection: Handling) -> None:
+        """Take the connection off the list."""
+        ...
+
+
+class Handling(Channel):
+    """A server's channel, as far as it concerns the handler.
+
+    Attributes:
+        app: the server.
+        info: what its exchanges share.
+        endpoint: what answers the present request.
+        request: the present request.
+        exchange: the record of the present request, None between two.
+        is_stopping: the server stops; the present response is the last.
+        thread_id: the thread a handler runs on right now, or 0.
+    """
+
+    __slots__ = (
+        "_launch",
+        "app",
+        "endpoint",
+        "exchange",
+        "info",
+        "is_stopping",
+        "request",
+        "thread_id",
+    )
+
+    def __init__(self, relay: Relay, stream: Stream, app: Application, info: ConnectionInfo) -> None:
+        super().__init__(relay, stream)
+        self.app = app
+        self.info = info
+        self.endpoint = NO_ENDPOINT
+        self.request = NO_REQUEST
+        self.exchange: Exchange | None = None
+        self.is_stopping = False
+        self.thread_id = 0
+        self._launch: tuple[Coroutine[Any, Any, Any], Note] | None = None
+
+    def describe_phase(self) -> str:
+        """Tell in words what the connection does between two exchanges."""
+        return "idle"
+
+    def call_handler(self, *arguments: Any) -> Any:
+        """Call the endpoint; used for requests and websocket events alike."""
+        exchange = cast(Exchange, self.exchange)
+        began = monotonic()
+        if exchange.handler_started_at is None:
+            exchange.handler_started_at = began
+            self.app.observer.progress(exchange)
+        self.thread_id = threading.get_ident()
+        try:
+            return self.endpoint.call(*arguments)
+        finally:
+            self.thread_id = 0
+            if self.endpoint.pace is not None:
+                note_run(self.endpoint, monotonic() - began)
+
+    def launch(self, coroutine: Coroutine[Any, Any, Any], note: Note) -> None:
+        """Start a coroutine as soon as the connection is parked, never before.
+
+        Its end resumes the connection, which by then nobody else may own.
+        """
+        exchange = cast(Exchange, self.exchange)
+        if exchange.handler_started_at is None:
+            exchange.handler_started_at = monotonic()
+            self.app.observer.progress(exchange)
+        self._launch = (coroutine, note)
+
+    def parked(self) -> int | None:
+        """Start the coroutine that the connection waits for; the leader calls it."""
+        if self._launch is not None:
+            (coroutine, note), self._launch = self._launch, None
+
+            def done(result: object, error: BaseException | None) -> None:
+                note(result, error)
+                self.relay.resume(self)
+
+            self.relay.run_coroutine(coroutine, done)
+        return None
+
+    # What went wrong
+
+    def answer_exception(self, error: BaseException) -> Response:
+        """Make the answer of what a handler raised: 400 for a bad body, else 500."""
+        if isinstance(error, BodyError):
+            return ErrorResponse(str(error), 400)
+        self.note_exception(error)
+        return ErrorResponse(f"handler {self.endpoint.name} raised {summarize(error)}", 500)
+
+    def note_exception(self, error: BaseException) -> None:
+        """Keep what a handler raised: in the exchange, and in the log with its traceback."""
+        if self.exchange is not None:
+            self.exchange.exception = error
+        logger.error(
+            "%s %s: handler %s raised an exception",
+            self.request.method,
+            self.request.target,
+            self.endpoint.name,
+            exc_info=error,
+        )
+
+    def report_failed(self, reason: str) -> None:
+        """Tell the observer that the present exchange, if any, has failed."""
+        exchange, self.exchange = self.exchange, None
+        if exchange is not None:
+            self.app.observer.failed(exchange, reason)
+
+    # What others ask
+
+    def report_progress(self) -> None:
+        """Tell the observer that frames have crossed."""
+        if self.exchange is not None:
+            self.app.observer.progress(self.exchange)
+
+    def note_stall(self) -> None:
+        """Remember that the route is slow."""
+        if self.endpoint is not NO_ENDPOINT:
+            note_stall(self.endpoint)
+
+    def is_hot(self) -> bool:
+        """Stay on the bench with a slow route's connection, unless the server stops."""
+        return self.endpoint is not NO_ENDPOINT and is_slow(self.endpoint) and not self.is_stopping
+
+    def describe(self) -> str:
+        """Tell in words what the connection is doing."""
+        peer = f"{self.info.peer[0]}:{self.info.peer[1]}"
+        exchange = self.exchange
+        if exchange is None:
+            return f"{peer}: {self.describe_phase()}"
+        if exchange.is_websocket:
+            doing = "open websocket"
+        elif exchange.handled_at is not None:
+            doing = "sending the response"
+        elif exchange.handler_started_at is not None:
+            doing = f"in handler {self.endpoint.name}"
+        else:
+            doing = "receiving the request"
+        return f"{peer}: {exchange.method} {exchange.target}, {doing} for {exchange.duration_s:.1f} s"
+
+
+def summarize(error: BaseException | None) -> str:
+    """Give an exception in one line, its type first."""
+    text = str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def note_tls(info: ConnectionInfo, stream: Stream) -> None:
+    """Note what a TLS handshake has agreed on."""
+    if isinstance(stream, TlsStream):
+        info.tls_version = stream.sock.version()
+        cipher = stream.sock.cipher()
+        info.cipher = cipher[0] if cipher else None
+        info.alpn = stream.sock.selected_alpn_protocol()
+        info.sni = getattr(stream.sock, "kit_sni", None)
+        info.handshake_s = monotonic() - info.opened_at
