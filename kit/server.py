@@ -7,8 +7,6 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Iterable
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from urllib.parse import quote
 
@@ -17,14 +15,19 @@ from kit.engine.listener import Listener
 from kit.engine.relay import Relay
 from kit.errors import AddressError, ConfigurationError, StateError
 from kit.limits import Limits
-from kit.messages import Request
 from kit.record import ConnectionInfo, Journal, Observer, Observers
 from kit.routing import Endpoint, Resource, Route, Router
 from kit.wire import tls
-from kit.wire.streams import READ, SocketStream, Stream, TlsStream
+from kit.wire.streams import READ, SocketStream, TlsStream
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Iterable
+    from types import TracebackType
+
+    from kit.engine.handling import Handling
+    from kit.messages import Request
+    from kit.routing.router import RouteTuple
 
 logger = logging.getLogger("kit")
 
@@ -81,7 +84,7 @@ class HTTPServer:
 
     # Routes
 
-    def registerRoutes(self, routes: Resource | Iterable[tuple[str, str, object]]) -> None:  # noqa: N802
+    def registerRoutes(self, routes: Resource | Iterable[RouteTuple]) -> None:
         """Register a resource, or (method, pattern, callback) tuples, also while serving.
 
         Raises:
@@ -236,7 +239,9 @@ class HTTPServer:
         await asyncio.to_thread(self.stop)
 
     def __repr__(self) -> str:
-        return f"<HTTPServer {self._describe()} {self._state}, {len(self._connections)} connections>"
+        return (
+            f"<HTTPServer {self._describe()} {self._state}, {len(self._connections)} connections>"
+        )
 
     def _describe(self) -> str:
         host, port = self.addr
@@ -252,7 +257,7 @@ class HTTPServer:
         """Return what answers a request."""
         return self._router.resolve(request, is_upgrade=is_upgrade)
 
-    def note_closed(self, connection: Connection) -> None:
+    def note_closed(self, connection: Handling) -> None:
         """Take a connection off the list."""
         self._connections.discard(connection)
         if self._state != "running":
@@ -281,7 +286,9 @@ class HTTPServer:
             return
         try:
             stream = self._open_stream(sock)
-            local = sock.getsockname()[:2] if self._context is None else stream.sock.getsockname()[:2]
+            local = (
+                sock.getsockname()[:2] if self._context is None else stream.sock.getsockname()[:2]
+            )
         except OSError as error:
             # The peer went away between its connect and our accept.
             logger.debug("a connection from %s ended at once: %s", peer, error)
@@ -312,9 +319,7 @@ class HTTPServer:
 
     def _await_emptied(self, timeout_s: float) -> bool:
         with self._emptied:
-            return self._emptied.wait_for(
-                lambda: self._is_shut() and not self._left(), timeout_s
-            )
+            return self._emptied.wait_for(lambda: self._is_shut() and not self._left(), timeout_s)
 
     def _is_shut(self) -> bool:
         return self._listener is None or self._listener.is_closed
@@ -344,11 +349,11 @@ START_TWICE = {
 def _check_address(addr: object) -> tuple[str, int]:
     if (
         not isinstance(addr, tuple | list)
-        or len(addr) != 2  # noqa: PLR2004 - host and port
+        or len(addr) != 2
         or not isinstance(addr[0], str)
         or isinstance(addr[1], bool)
         or not isinstance(addr[1], int)
-        or not 0 <= addr[1] <= 65535  # noqa: PLR2004 - RFC 9293 section 3.1: 16 bits
+        or not 0 <= addr[1] <= 65535
     ):
         raise ConfigurationError(
             f"addr must be (host, port) with a port of 0 to 65535, not {addr!r}; "

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import os
 import threading
-from collections.abc import Iterator, Sequence
-from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Self
 
 from kit.client.composing import build_target, check_origin, complete_headers, encode_payload
@@ -20,7 +17,7 @@ from kit.client.handles import (
 from kit.engine.client_session import ClientSession
 from kit.engine.pool import CancelledError, Pool
 from kit.engine.relay import Relay
-from kit.engine.transaction import MAX_REDIRECTS, Origin, Transaction
+from kit.engine.transaction import MAX_REDIRECTS, Transaction
 from kit.errors import ConfigurationError, LimitError, StateError
 from kit.headers import Headers, HeadersLike
 from kit.limits import Limits
@@ -29,7 +26,10 @@ from kit.wire import tls
 from kit.wire.websocket import ClientHandshake
 
 if TYPE_CHECKING:
+    import os
     import ssl
+    from collections.abc import Iterator, Sequence
+    from types import TracebackType
 
     from kit.client.composing import Payload, Query
 
@@ -105,7 +105,7 @@ class HTTPClient:
             self._pool = Pool(
                 self._relay,
                 self.limits,
-                context_for=self._context_for,
+                get_context=self._get_context,
                 timeout_s=self._timeout_s,
                 max_connections=self._max_connections,
             )
@@ -309,7 +309,7 @@ class HTTPClient:
             body,
             sink=sink,
             redirects=self._max_redirects,
-            finish=lambda transaction: self._take_result(handle, transaction),
+            finish=lambda _: self._take_result(handle),
         )
         with self._lock:
             if self._pending >= self._max_pending:
@@ -335,7 +335,7 @@ class HTTPClient:
         for _ in self.getResponses():
             pass
 
-    def getResponses(self) -> Iterator[RequestHandle]:  # noqa: N802
+    def getResponses(self) -> Iterator[RequestHandle]:
         """Yield each completed request, after running its callback.
 
         Messages of websockets with a callback are given to it as well, in the
@@ -371,7 +371,7 @@ class HTTPClient:
 
     # The relay's threads
 
-    def _take_result(self, handle: RequestHandle, transaction: Transaction) -> None:
+    def _take_result(self, handle: RequestHandle) -> None:
         with self._lock:
             self._unfinished.discard(handle)
             if handle._is_done:
@@ -407,7 +407,7 @@ class HTTPClient:
             self._pool.cancel(transaction)
         return True
 
-    def _context_for(self, origin: Origin) -> ssl.SSLContext:
+    def _get_context(self) -> ssl.SSLContext:
         if self._context is None:
             self._context = tls.client_context()
         return self._context

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from kit.engine.transaction import Body, Origin, Transaction
 from kit.errors import ConfigurationError
 from kit.headers import Headers, HeadersLike
-from kit.limits import Limits
 from kit.messages import Response, decode_content, error_from_transport, response_from_wire
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from kit.limits import Limits
     from kit.serializable import Serializable
 
     Payload = bytes | str | dict[str, Any] | list[Any] | Serializable | IO[bytes] | None
@@ -32,15 +33,16 @@ def check_origin(addr: object, protocol: object) -> Origin:
         raise ConfigurationError(f'protocol must be "http" or "https", not {protocol!r}')
     if (
         not isinstance(addr, tuple | list)
-        or len(addr) != 2  # noqa: PLR2004 - host and port
+        or len(addr) != 2
         or not isinstance(addr[0], str)
         or not addr[0]
         or isinstance(addr[1], bool)
         or not isinstance(addr[1], int)
-        or not 0 < addr[1] <= 65535  # noqa: PLR2004 - 16 bits
+        or not 0 < addr[1] <= 65535
     ):
         raise ConfigurationError(
-            f'addr must be (host, port) of the server, for example ("127.0.0.1", 8080), not {addr!r}'
+            "addr must be (host, port) of the server, for example "
+            f'("127.0.0.1", 8080), not {addr!r}'
         )
     return str(protocol), addr[0], addr[1]
 
@@ -104,7 +106,9 @@ def build_response(transaction: Transaction, limits: Limits) -> Response:
     if transaction.error is not None:
         return error_from_transport(transaction.error, transaction.url)
     try:
-        body = decode_content(transaction.raw_headers, transaction.whole_body(), limits.response_bytes)
+        body = decode_content(
+            transaction.raw_headers, transaction.whole_body(), limits.response_bytes
+        )
     except Exception as error:  # noqa: BLE001 - becomes the response
         return error_from_transport(error, transaction.url)
     return response_from_wire(

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from kit.client.composing import build_response
-from kit.engine.client_session import ClientSession
-from kit.engine.transaction import Transaction
 from kit.errors import StateError, WaitTimeoutError
 from kit.messages import Response
 from kit.opcodes import WebSocketOpCode
 
 if TYPE_CHECKING:
     from kit.client.client import HTTPClient
+    from kit.engine.client_session import ClientSession
+    from kit.engine.transaction import Transaction
 
 ResponseCallback = Callable[[Response], object]
 MessageCallback = Callable[[WebSocketOpCode, "str | bytes"], object]
@@ -98,9 +98,11 @@ class RequestHandle:
         """
         if not self._is_done:
             event = self._client._event_for(self)
-            if not self._is_done and not event.wait(timeout):
+            if not event.wait(timeout):
                 state = "unknown" if self._transaction is None else self._transaction.state
-                raise WaitTimeoutError(f"{self.method} {self.path} was not done after {timeout:g} s: {state}")
+                raise WaitTimeoutError(
+                    f"{self.method} {self.path} was not done after {timeout:g} s: {state}"
+                )
         response = self.response
         if response is None:
             raise StateError(f"{self.method} {self.path} has no response")
@@ -191,7 +193,9 @@ class WebSocketHandle:
             raise StateError("this websocket has a callback, which gets its messages in update()")
         with self._arrived:
             if not self._arrived.wait_for(lambda: self._messages or self._session.is_over, timeout):
-                raise WaitTimeoutError(f"nothing arrived on websocket {self.path} within {timeout:g} s")
+                raise WaitTimeoutError(
+                    f"nothing arrived on websocket {self.path} within {timeout:g} s"
+                )
         message = self._take()
         if message is None:
             raise StateError(f"websocket {self.path} is closed, and its Close was received")

@@ -85,7 +85,9 @@ class Bench:
     def _start(self, job: Job) -> None:
         self._made += 1
         worker = _Worker(self, job)
-        thread = threading.Thread(target=worker.work, name=f"{self._name}-{self._made}", daemon=True)
+        thread = threading.Thread(
+            target=worker.work, name=f"{self._name}-{self._made}", daemon=True
+        )
         self._threads.add(thread)
         try:
             thread.start()

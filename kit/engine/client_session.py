@@ -12,12 +12,12 @@ from kit.engine.timers import NEVER
 from kit.engine.websocket import WebSocketLink
 from kit.errors import ConnectionClosedError, StateError
 from kit.opcodes import WebSocketOpCode
-from kit.wire.http1 import ResponseHead
 from kit.wire.websocket import ClientHandshake, Closed, Event, Message
 
 if TYPE_CHECKING:
     from kit.engine.requester import Requester
     from kit.limits import Limits
+    from kit.wire.http1 import ResponseHead
 
 Deliver = Callable[[WebSocketOpCode, "str | bytes"], None]
 

@@ -11,16 +11,15 @@ waiting and returns what to poll for:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, cast
+import logging
+from typing import TYPE_CHECKING, Any, cast
 
 from kit.clock import monotonic
 from kit.engine.channel import BENCH, GONE, PARKED, READ, WRITE
 from kit.engine.handling import NO_REQUEST, Application, Handling, note_tls, summarize
-from kit.engine.pace import is_slow
-from kit.engine.relay import Relay
-from kit.engine.session import ServerSession
 from kit.engine.intake import Intake
+from kit.engine.pace import is_slow
+from kit.engine.session import ServerSession
 from kit.engine.timers import NEVER
 from kit.errors import (
     HandlerReturnError,
@@ -31,8 +30,15 @@ from kit.errors import (
 from kit.messages import Encoded, ErrorResponse, Request, Response, is_gzip_acceptable
 from kit.record import BodyCapture, ConnectionInfo, Exchange, FrameLog, UnparsedHead
 from kit.wire.http1 import EndOfMessage, RequestHead, ServerProtocol
-from kit.wire.streams import Stream
 from kit.wire.websocket import accept_handshake
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from kit.engine.relay import Relay
+    from kit.wire.streams import Stream
+
+logger = logging.getLogger("kit")
 
 RECEIVE_BYTES = 65536
 DRAIN_READS = 64
@@ -55,7 +61,9 @@ class Connection(Handling):
         "_source",
     )
 
-    def __init__(self, relay: Relay, stream: Stream, app: Application, info: ConnectionInfo) -> None:
+    def __init__(
+        self, relay: Relay, stream: Stream, app: Application, info: ConnectionInfo
+    ) -> None:
         super().__init__(relay, stream, app, info)
         self.deadline = monotonic() + app.limits.handshake_s
         self._phase: Callable[[int], int] = self._shake
@@ -162,7 +170,7 @@ class Connection(Handling):
         return None
 
     def _take_body(self, piece: bytes) -> int | None:
-        intake = cast(Intake, self._intake)
+        intake = cast("Intake", self._intake)
         try:
             if intake.take(piece):
                 self.deadline = monotonic() + self.app.limits.body_s
@@ -172,7 +180,7 @@ class Connection(Handling):
         return None
 
     def _end_body(self, end: EndOfMessage) -> int | None:
-        exchange, intake = cast(Exchange, self.exchange), cast(Intake, self._intake)
+        exchange, intake = cast("Exchange", self.exchange), cast("Intake", self._intake)
         self.request.attach_body(intake.finish())
         exchange.request_content = intake.record()
         exchange.request_trailers = end.trailers
@@ -217,7 +225,7 @@ class Connection(Handling):
 
     def _respond(self, response: object) -> int | None:
         """Send a response; None when it is sent and another request may be read."""
-        exchange = cast(Exchange, self.exchange)
+        exchange = cast("Exchange", self.exchange)
         exchange.handled_at = monotonic()
         try:
             data, encoded = self._serialize(response)
@@ -278,13 +286,17 @@ class Connection(Handling):
 
     def _pump_on(self) -> int | None:
         """Send the streamed body as fast as the peer takes it."""
-        capture, source = cast(BodyCapture, self._capture), cast("Iterator[bytes]", self._source)
+        capture, source = cast("BodyCapture", self._capture), cast("Iterator[bytes]", self._source)
         while True:
             if self._unsent_bytes and not self.flush():
                 return self._await_flush(self._pump)
             try:
                 piece = next(source, None)
-                data = self._protocol.end_response() if piece is None else self._protocol.send_data(piece)
+                data = (
+                    self._protocol.end_response()
+                    if piece is None
+                    else self._protocol.send_data(piece)
+                )
             except BaseException as error:
                 # The head is out: all that can be done is to end in mid-body.
                 self.note_exception(error)
@@ -296,9 +308,9 @@ class Connection(Handling):
             capture.feed(piece)
 
     def _end_pump(self) -> int | None:
-        record = cast(BodyCapture, self._capture).record()
+        record = cast("BodyCapture", self._capture).record()
         kept = record.kept if record.is_complete else record
-        cast(Exchange, self.exchange).response_content = kept
+        cast("Exchange", self.exchange).response_content = kept
         self._capture = self._source = None
         if self._unsent_bytes:
             return self._await_flush(self._finish_flush)
@@ -306,7 +318,7 @@ class Connection(Handling):
 
     def _complete(self) -> int | None:
         """The response is out: report it, and be ready for the next request."""
-        exchange, self.exchange = cast(Exchange, self.exchange), None
+        exchange, self.exchange = cast("Exchange", self.exchange), None
         self.app.observer.complete(exchange)
         if self._intake is not None:
             self._intake.close()
@@ -389,7 +401,8 @@ class Connection(Handling):
             return self._session.expire()
         if phase == self._read and self._protocol.is_receiving:
             part, name = ("head", "head_s") if self._intake is None else ("body", "body_s")
-            reason = f"the request's {part} did not arrive in time (limit {name}: {getattr(limits, name):g} s)"
+            limit = f"limit {name}: {getattr(limits, name):g} s"
+            reason = f"the request's {part} did not arrive in time ({limit})"
             return self._refuse(RemoteProtocolError(reason, 408))
         if self._unsent_bytes:
             return self.break_off(LimitError("write_s", limits.write_s, "the peer reads nothing"))
@@ -430,7 +443,7 @@ class Connection(Handling):
 
     def send_switch(self, session: ServerSession, headers: list[tuple[bytes, bytes]]) -> None:
         """Send the 101; the session holds its lock."""
-        exchange = cast(Exchange, self.exchange)
+        exchange = cast("Exchange", self.exchange)
         self.deadline = NEVER
         self.write(self._protocol.switch_protocols(headers))
         exchange.response_status = 101
@@ -448,9 +461,7 @@ class Connection(Handling):
         """Answer the handshake with something else than a 101."""
         self._session = None
         if response is None:
-            response = ErrorResponse(
-                f"handler {self.endpoint.name} raised {summarize(error)}", 500
-            )
+            response = ErrorResponse(f"handler {self.endpoint.name} raised {summarize(error)}", 500)
         want = self._respond(response)
         return self._advance() if want is None else want
 

@@ -5,25 +5,27 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Coroutine
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from kit.clock import monotonic
 from kit.engine.channel import Channel
 from kit.engine.pace import is_slow, note_run, note_stall
-from kit.engine.relay import Relay
 from kit.errors import BodyError
-from kit.limits import Limits
 from kit.messages import ErrorResponse, Request, Response
-from kit.record import ConnectionInfo, Exchange, Observer
-from kit.routing import Endpoint
 from kit.wire.streams import Stream, TlsStream
+
+if TYPE_CHECKING:
+    from kit.engine.relay import Relay
+    from kit.limits import Limits
+    from kit.record import ConnectionInfo, Exchange, Observer
+    from kit.routing import Endpoint
 
 logger = logging.getLogger("kit")
 
 Note = Callable[[object, "BaseException | None"], None]
 
-NO_ENDPOINT = cast(Endpoint, None)
-NO_REQUEST = cast(Request, None)
+NO_ENDPOINT = cast("Endpoint", None)
+NO_REQUEST = cast("Request", None)
 
 
 class Application(Protocol):
@@ -66,7 +68,9 @@ class Handling(Channel):
         "thread_id",
     )
 
-    def __init__(self, relay: Relay, stream: Stream, app: Application, info: ConnectionInfo) -> None:
+    def __init__(
+        self, relay: Relay, stream: Stream, app: Application, info: ConnectionInfo
+    ) -> None:
         super().__init__(relay, stream)
         self.app = app
         self.info = info
@@ -83,7 +87,7 @@ class Handling(Channel):
 
     def call_handler(self, *arguments: Any) -> Any:
         """Call the endpoint; used for requests and websocket events alike."""
-        exchange = cast(Exchange, self.exchange)
+        exchange = cast("Exchange", self.exchange)
         began = monotonic()
         if exchange.handler_started_at is None:
             exchange.handler_started_at = began
@@ -101,7 +105,7 @@ class Handling(Channel):
 
         Its end resumes the connection, which by then nobody else may own.
         """
-        exchange = cast(Exchange, self.exchange)
+        exchange = cast("Exchange", self.exchange)
         if exchange.handler_started_at is None:
             exchange.handler_started_at = monotonic()
             self.app.observer.progress(exchange)
@@ -176,7 +180,9 @@ class Handling(Channel):
             doing = f"in handler {self.endpoint.name}"
         else:
             doing = "receiving the request"
-        return f"{peer}: {exchange.method} {exchange.target}, {doing} for {exchange.duration_s:.1f} s"
+        return (
+            f"{peer}: {exchange.method} {exchange.target}, {doing} for {exchange.duration_s:.1f} s"
+        )
 
 
 def summarize(error: BaseException | None) -> str:

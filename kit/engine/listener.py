@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import errno
 import logging
-import socket
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from kit.engine.channel import GONE, PARKED, READ, Channel
-from kit.engine.relay import Relay
 from kit.wire.streams import SocketStream
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from kit.engine.relay import Relay
 
 logger = logging.getLogger("kit")
 

@@ -10,18 +10,19 @@ import collections
 import ipaddress
 import socket
 import threading
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from kit.engine.channel import GONE, WRITE
-from kit.engine.relay import Relay
 from kit.engine.requester import Requester
-from kit.engine.transaction import Origin, SocketAddress, Transaction
 from kit.errors import StateError
-from kit.limits import Limits
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable
+
+    from kit.engine.relay import Relay
+    from kit.engine.transaction import Origin, SocketAddress, Transaction
+    from kit.limits import Limits
 
 
 class CancelledError(StateError):
@@ -32,7 +33,7 @@ class Pool:
     """Kept-alive connections, at most `max_connections` to each origin.
 
     Args:
-        context_for: gives the TLS context for an origin.
+        get_context: gives the TLS context, when one is first needed.
         timeout_s: how long a connection may make no progress.
     """
 
@@ -41,13 +42,13 @@ class Pool:
         relay: Relay,
         limits: Limits,
         *,
-        context_for: Callable[[Origin], ssl.SSLContext],
+        get_context: Callable[[], ssl.SSLContext],
         timeout_s: float,
         max_connections: int,
     ) -> None:
         self.limits = limits
         self.timeout_s = timeout_s
-        self.context_for = context_for
+        self.get_context = get_context
         self._relay = relay
         self._max_connections = max_connections
         self._idle: dict[Origin, list[Requester]] = collections.defaultdict(list)
@@ -210,7 +211,7 @@ def _parse_literal(host: str, port: int) -> SocketAddress | None:
         address = ipaddress.ip_address(host)
     except ValueError:
         return None
-    if address.version == 4:  # noqa: PLR2004 - IPv4
+    if address.version == 4:
         return socket.AF_INET, (host, port)
     return socket.AF_INET6, (host, port, 0, 0)
 

@@ -23,8 +23,7 @@ import selectors
 import socket
 import threading
 import weakref
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from kit.clock import monotonic
 from kit.engine.bench import Bench
@@ -33,6 +32,9 @@ from kit.engine.coroutines import Coroutines
 from kit.engine.timers import Call, Timers
 from kit.engine.watch import Watch
 from kit.errors import StateError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 logger = logging.getLogger("kit")
 
@@ -151,7 +153,9 @@ class Relay:
         """Run something that may block on a thread of the bench; any thread."""
         self._bench.run(job)
 
-    def run_coroutine(self, coroutine: Any, done: Callable[[Any, BaseException | None], None]) -> None:
+    def run_coroutine(
+        self, coroutine: Any, done: Callable[[Any, BaseException | None], None]
+    ) -> None:
         """Run a coroutine on the asyncio thread; `done(result, error)` is called there."""
         self._coroutines.run(coroutine, done)
 
@@ -279,7 +283,7 @@ class Relay:
             # Not masked but unregistered: epoll reports HUP and ERR for an empty mask too.
             self._park(channel)
             return
-        elif not channel.is_registered:
+        if not channel.is_registered:
             channel.fd = channel.stream.fileno()
             self._selector.register(channel.fd, want, channel)
             channel.is_registered = True
@@ -318,6 +322,11 @@ class Relay:
             else:
                 break
         self.adopt(channel, want)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a turn is under way."""
+        return bool(self.desk)
 
     def promote_deputy(self, turn: int) -> None:
         """Take the lead from a leader whose turn has lasted too long; the watch only."""

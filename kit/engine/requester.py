@@ -11,19 +11,22 @@ from __future__ import annotations
 import errno
 import os
 import socket
-import ssl
-from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from kit.clock import monotonic
 from kit.engine.channel import GONE, PARKED, READ, WRITE, Channel
-from kit.engine.relay import Relay
 from kit.engine.timers import NEVER
-from kit.engine.transaction import Origin, SocketAddress, Transaction, Upgrade
 from kit.errors import ProtocolError, RemoteProtocolError
-from kit.limits import Limits
 from kit.wire.http1 import ClientProtocol, EndOfMessage, ResponseHead
 from kit.wire.streams import SocketStream, Stream, TlsStream
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Iterator
+
+    from kit.engine.relay import Relay
+    from kit.engine.transaction import Origin, SocketAddress, Transaction, Upgrade
+    from kit.limits import Limits
 
 RECEIVE_BYTES = 65536
 
@@ -34,7 +37,7 @@ class Owner(Protocol):
     limits: Limits
     timeout_s: float
 
-    def context_for(self, origin: Origin) -> ssl.SSLContext: ...
+    def get_context(self) -> ssl.SSLContext: ...
     def next_for(self, connection: Requester) -> Transaction | None:
         """Give the next transaction of the connection's origin; the leader calls it."""
         ...
@@ -125,7 +128,7 @@ class Requester(Channel):
             return WRITE  # not there yet
         scheme, host, _ = self.origin
         if scheme == "https":
-            self.stream = TlsStream(sock, self._pool.context_for(self.origin), server_hostname=host)
+            self.stream = TlsStream(sock, self._pool.get_context(), server_hostname=host)
         self._phase = self._shake
         return self._shake(ready)
 
@@ -157,7 +160,9 @@ class Requester(Channel):
         body = transaction.body
         whole = b"" if body is None else body.whole()
         if whole is not None:
-            data = self._protocol.send_request(transaction.method, transaction.target, headers, whole)
+            data = self._protocol.send_request(
+                transaction.method, transaction.target, headers, whole
+            )
             self._blocks, self._is_sent = None, True
         else:
             data = self._protocol.start_request(
@@ -237,7 +242,7 @@ class Requester(Channel):
         return None
 
     def _take_head(self, transaction: Transaction, head: ResponseHead) -> int | None:
-        if head.status == 101:  # noqa: PLR2004 - Switching Protocols
+        if head.status == 101:
             return self._switch(transaction, head)
         if not head.is_informational:
             self._has_response = True
@@ -293,7 +298,9 @@ class Requester(Channel):
     def _switch(self, transaction: Transaction, head: ResponseHead) -> int:
         upgrade: Upgrade | None = transaction.upgrade
         if upgrade is None:
-            raise RemoteProtocolError("the server switched protocols (101) though it was not asked to")
+            raise RemoteProtocolError(
+                "the server switched protocols (101) though it was not asked to"
+            )
         self.transaction = None
         self.deadline = NEVER
         self._upgrade = upgrade
@@ -312,7 +319,9 @@ class Requester(Channel):
         if self.transaction is None:
             return self._leave()
         state = self.transaction.state
-        return self.break_off(TimeoutError(f"no progress for {self._pool.timeout_s:g} s while {state}"))
+        return self.break_off(
+            TimeoutError(f"no progress for {self._pool.timeout_s:g} s while {state}")
+        )
 
     def break_off(self, error: BaseException) -> int:
         """End the connection; its transaction fails, or is tried on another one."""

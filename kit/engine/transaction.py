@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
 from typing import IO, TYPE_CHECKING, Any, Protocol
 from urllib.parse import urljoin, urlsplit
 
 from kit.errors import LimitError
-from kit.limits import Limits
-from kit.wire.http1 import ResponseHead
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from kit.engine.requester import Requester
+    from kit.limits import Limits
+    from kit.wire.http1 import ResponseHead
 
 BLOCK_BYTES = 65536
 MAX_REDIRECTS = 10
@@ -81,7 +82,7 @@ class Body:
         if self.is_repeatable:
             source.seek(self._start)
         while block := source.read(BLOCK_BYTES):
-            yield block.encode() if isinstance(block, str) else block
+            yield block
 
 
 class Transaction:
@@ -145,7 +146,9 @@ class Transaction:
         """Return the value of the Host field (RFC 9110 section 7.2)."""
         return urlsplit(self.url).netloc.encode("ascii", "replace")
 
-    def begin_response(self, status: int, reason: str, raw_headers: list[tuple[bytes, bytes]]) -> None:
+    def begin_response(
+        self, status: int, reason: str, raw_headers: list[tuple[bytes, bytes]]
+    ) -> None:
         """Take the final head."""
         self.status, self.reason, self.raw_headers = status, reason, raw_headers
         self._pieces, self.received_bytes = [], 0
@@ -217,7 +220,7 @@ class Transaction:
     def _drop_body(self) -> bool:
         if self.status in KEEPS_METHOD or self.method in {"GET", "HEAD"}:
             return False
-        if self.status == 303 or self.method == "POST":  # noqa: PLR2004 - See Other
+        if self.status == 303 or self.method == "POST":
             self.method, self.body = "GET", None
             return True
         return False

@@ -14,8 +14,12 @@ IDLE_LOOKS = 20
 class Led(Protocol):
     """What the watch sees of a relay."""
 
-    desk: list[object]
     turns: int
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a turn is under way."""
+        ...
 
     def promote_deputy(self, turn: int) -> None: ...
 
@@ -60,7 +64,7 @@ class Watch:
             turn = relay.turns
             if turn != seen:
                 seen, idle = turn, 0
-            elif relay.desk:
+            elif relay.is_busy:
                 relay.promote_deputy(turn)
             else:
                 idle += 1

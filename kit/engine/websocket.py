@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 from kit.clock import monotonic
 from kit.engine.channel import READ, WRITE, Channel
 from kit.errors import ConnectionClosedError, LimitError, LocalProtocolError
-from kit.limits import Limits
 from kit.wire.streams import wait_ready
 from kit.wire.websocket import Closed, Event
 
 if TYPE_CHECKING:
+    from kit.limits import Limits
     from kit.wire.websocket import WebSocketProtocol
 
 RECEIVE_BYTES = 65536
@@ -128,7 +128,9 @@ class WebSocketLink:
             left_s = deadline - monotonic()
             if left_s <= 0 or not wait_ready(self._channel.stream, WRITE, left_s):
                 self._channel.stream.cut()
-                raise LimitError("write_s", self._limits.write_s, "the websocket's peer reads nothing")
+                raise LimitError(
+                    "write_s", self._limits.write_s, "the websocket's peer reads nothing"
+                )
             with self.lock:
                 self.flush()
 

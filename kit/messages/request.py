@@ -26,9 +26,17 @@ _FORM_TYPE: Final = "application/x-www-form-urlencoded"
 class WebSocketChannel(Protocol):
     """What a websocket's request sends through; the engine gives it."""
 
-    subprotocol: str | None
-    close_code: int | None
-    close_reason: str
+    @property
+    def subprotocol(self) -> str | None:
+        """What was agreed on."""
+
+    @property
+    def close_code(self) -> int | None:
+        """How it ended; None while it is open."""
+
+    @property
+    def close_reason(self) -> str:
+        """Why it ended."""
 
     def send(self, payload: str | bytes) -> None:
         """Send `str` as a Text message and `bytes` as a Binary one, from any thread."""
@@ -163,6 +171,7 @@ class Request:
         return self
 
     def attach_body(self, stream: IO[bytes] | bytes) -> None:
+        """Take the body that has come, in whole or as a file at its start."""
         if isinstance(stream, bytes):
             self._body = stream
         else:

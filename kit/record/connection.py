@@ -45,8 +45,8 @@ class ConnectionInfo:
     def __init__(
         self,
         role: str,
-        local: tuple[object, ...],
-        peer: tuple[object, ...],
+        local: tuple[str, int],
+        peer: tuple[str, int],
         *,
         tls_version: str | None = None,
         cipher: str | None = None,

@@ -47,7 +47,10 @@ _MAX_LENGTH_DIGITS = 18
 class FieldBlock:
     """A field block and what it says about framing.
 
+    Instances are shared between messages, so nothing may change them but `host`.
+
     Attributes:
+        pairs: the fields; to be copied before they are given away.
         content_length: the declared length, None if there is none.
         is_chunked: the body is chunked.
         connection: the options of the Connection field, lower case.
@@ -112,24 +115,26 @@ class _Collector:
         self.pairs.append((name, value.rstrip(b" \t")))
 
 
+# Blocks that were parsed, for all connections: a client repeats itself, and a test suite
+# opens many connections with the same few clients.
+_known_blocks: dict[bytes, FieldBlock] = {}
+_MAX_KNOWN_BLOCKS = 64
+_MAX_KNOWN_BYTES = 1024
+
+
 class FieldParser:
-    """Parses field blocks; remembers the last one, as clients repeat themselves.
+    """Parses field blocks, and remembers them beyond its own lifetime.
 
     Args:
         max_fields: more fields than this get 431.
     """
 
-    __slots__ = ("_collector", "_last", "_last_block", "_max_fields", "_parser")
-
-    # A block longer than this is not worth its memory on an idle connection.
-    _REMEMBERED_BYTES = 1024
+    __slots__ = ("_collector", "_max_fields", "_parser")
 
     def __init__(self, max_fields: int) -> None:
         self._max_fields = max_fields
         self._collector = _Collector()
         self._parser: httptools.HttpRequestParser | None = None
-        self._last_block = b""
-        self._last: FieldBlock | None = None
 
     def parse(self, block: bytes) -> FieldBlock:
         """Parse a block, from behind the start line through the blank line.
@@ -137,8 +142,9 @@ class FieldParser:
         Raises:
             RemoteProtocolError: 400, 431 or 501.
         """
-        if block == self._last_block and self._last is not None:
-            return self._last
+        known = _known_blocks.get(block)
+        if known is not None and len(known.pairs) <= self._max_fields:
+            return known
         pairs, objection = self._tokenize(block)
         named: dict[bytes, list[bytes]] = {}
         for name, value in pairs:
@@ -148,9 +154,10 @@ class FieldParser:
         fields = FieldBlock(pairs, named)
         if objection is not None:
             raise objection
-        if len(block) <= self._REMEMBERED_BYTES:
-            self._last_block = block
-            self._last = fields
+        if len(block) <= _MAX_KNOWN_BYTES:
+            if len(_known_blocks) >= _MAX_KNOWN_BLOCKS:
+                _known_blocks.clear()
+            _known_blocks[block] = fields
         return fields
 
     def parse_trailers(self, block: bytes) -> Pairs:
@@ -168,8 +175,6 @@ class FieldParser:
     def forget(self) -> None:
         """Release what is kept for the next block."""
         self._parser = None
-        self._last = None
-        self._last_block = b""
 
     def _tokenize(self, block: bytes) -> tuple[Pairs, RemoteProtocolError | None]:
         """Split a block into fields; return llhttp's objection beside them.
