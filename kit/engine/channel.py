@@ -9,6 +9,7 @@ channel wants next, and the leader sees to that.
 from __future__ import annotations
 
 import collections
+import logging
 from typing import TYPE_CHECKING
 
 from kit.engine.timers import NEVER
@@ -16,6 +17,8 @@ from kit.wire.streams import READ, WRITE, Stream, wait_ready
 
 if TYPE_CHECKING:
     from kit.engine.relay import Relay
+
+logger = logging.getLogger("kit")
 
 PARKED = 0
 """Wants nothing: another thread will resume it."""
@@ -93,7 +96,17 @@ class Channel:
         try:
             return self.step(ready) if ready != EXPIRED else self.expire()
         except BaseException as error:
+            return self._end_badly(error)
+
+    def _end_badly(self, error: BaseException) -> int:
+        # The leader counts on it that a turn never raises.
+        try:
             return self.break_off(error)
+        except BaseException:
+            logger.exception("unexpected error while a connection was ended")
+            self.is_closed = True
+            self.stream.close()
+            return GONE
 
     def break_off(self, error: BaseException) -> int:
         """End the channel after an error."""

@@ -465,15 +465,15 @@ class Connection(Handling):
         want = self._respond(response)
         return self._advance() if want is None else want
 
-    def end_websocket(self, code: int | None, error: BaseException | None) -> int:
-        """Report the websocket's end and close."""
+    def end_websocket(self, code: int | None, problem: str | None) -> int:
+        """Report the websocket's end, and its problem if it had one, and close."""
         exchange, self.exchange = self.exchange, None
         if exchange is not None:
             exchange.close_code = code
-            if error is None:
+            if problem is None:
                 self.app.observer.complete(exchange)
             else:
-                self.app.observer.failed(exchange, summarize(error))
+                self.app.observer.failed(exchange, problem)
         return self._leave()
 
 

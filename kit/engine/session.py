@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from kit.clock import monotonic
 from kit.engine.channel import BENCH, GONE, PARKED, RESUME
+from kit.engine.handling import summarize
 from kit.engine.pace import is_slow
 from kit.engine.timers import NEVER
 from kit.engine.websocket import WebSocketLink
@@ -46,6 +47,7 @@ class ServerSession:
         self._returned: tuple[object, BaseException | None] | None = None
         self._wants_bench = False
         self._is_over = False
+        self._end: Closed | None = None
 
     # What a handler sees, from any thread
 
@@ -158,6 +160,7 @@ class ServerSession:
             return self._call(event.opcode, event.payload)
         if type(event) is Closed:
             self._is_over = True
+            self._end = event
             return self._call(WebSocketOpCode.Close, "")
         return None  # Ping and Pong are in the record, and answered
 
@@ -222,7 +225,9 @@ class ServerSession:
                     self._link.flush()
                 if connection.unsent_bytes and self._link.error is None:
                     return self._link.wants()
-            return connection.end_websocket(self.close_code, self._link.error)
+            return connection.end_websocket(self.close_code, self._explain_end())
+        if connection.is_stopping and not self._accepted.protocol.is_closing:
+            self.begin_stop()
         if connection.unsent_bytes:
             self._limit(connection.app.limits.write_s)
         elif self._accepted.protocol.is_closing:
@@ -234,3 +239,14 @@ class ServerSession:
     def _limit(self, seconds: float) -> None:
         if self._connection.deadline == NEVER:
             self._connection.deadline = monotonic() + seconds
+
+    def _explain_end(self) -> str | None:
+        """Tell why the end was not a clean one; None if it was."""
+        end, error = self._end, self._link.error
+        if end is not None and end.is_clean:
+            return None
+        if error is not None:
+            return f"the websocket broke: {summarize(error)}"
+        if end is None:
+            return "the websocket ended without a Close"
+        return f"the websocket ended uncleanly with {end.code}: {end.reason or 'no reason given'}"
