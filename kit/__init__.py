@@ -7,6 +7,7 @@ assertions, and the pytest plugin is `pytest_plugin`.
 from __future__ import annotations
 
 from kit.client import HTTPClient, RequestHandle, WebSocketHandle
+from kit.engine.hold import keep_relay
 from kit.errors import (
     AddressError,
     BodyError,
@@ -99,6 +100,7 @@ __all__ = [
     "delete",
     "get",
     "header",
+    "keep_relay",
     "param",
     "patch",
     "path_join_safe",

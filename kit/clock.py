@@ -14,6 +14,7 @@ from importlib.machinery import BuiltinImporter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
 
 
@@ -33,6 +34,14 @@ def _load_real_time() -> ModuleType:
 
 _REAL_TIME = _load_real_time()
 
+monotonic: Callable[[], float] = _REAL_TIME.perf_counter
+"""Return seconds that only go forward, whatever has been frozen; only differences mean anything.
+
+`perf_counter` rather than `time.monotonic`: its resolution is finer on Windows, and no
+time-travelling library slows it down below Python, where even a second copy of the
+module would notice. The function itself, as every request asks for it several times.
+"""
+
 # In a tuple, because freezegun replaces the class where it is a module's attribute.
 # Under frozen time `datetime.datetime` is a subclass that freezegun made.
 _REAL_DATETIME = tuple(
@@ -46,17 +55,6 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 # The last second formatted and its text, swapped as one object so that threads may race.
 _last_date: tuple[int, bytes] = (-1, b"")
-
-
-def monotonic() -> float:
-    """Return seconds that only go forward, whatever has been frozen.
-
-    Only differences mean anything. `perf_counter` rather than `time.monotonic`:
-    its resolution is finer on Windows, and no time-travelling library slows it
-    down below Python, where even a second copy of the module would notice.
-    """
-    seconds: float = _REAL_TIME.perf_counter()
-    return seconds
 
 
 def now() -> float:

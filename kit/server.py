@@ -188,20 +188,24 @@ class HTTPServer:
         with self._lock:
             was_running, self._state = self._state == "running", "stopped"
         if not was_running or self._relay is None:
+            self._finished.set()
             return []
         relay = self._relay
-        relay.call(self._begin_stop)
         cut: list[str] = []
-        if not self._await_emptied(self.limits.grace_s if grace_s is None else grace_s):
-            cut = self._cut_all(relay)
-        relay.release(self)
-        self._finished.set()
+        try:
+            relay.call(self._begin_stop)
+            if not self._await_emptied(self.limits.grace_s if grace_s is None else grace_s):
+                cut = self._cut_all(relay)
+        finally:
+            relay.release(self)
+            self._finished.set()
         return cut
 
     def run(self) -> None:
         """Serve until interrupted (Ctrl-C), or until another thread calls `stop`.
 
-        Starts the server if that is still to do.
+        Starts the server if that is still to do; returns at once if it has been
+        stopped already.
         """
         if self._state == "new":
             self.start()
@@ -285,10 +289,8 @@ class HTTPServer:
             sock.close()
             return
         try:
+            local = sock.getsockname()[:2]
             stream = self._open_stream(sock)
-            local = (
-                sock.getsockname()[:2] if self._context is None else stream.sock.getsockname()[:2]
-            )
         except OSError as error:
             # The peer went away between its connect and our accept.
             logger.debug("a connection from %s ended at once: %s", peer, error)
@@ -327,7 +329,7 @@ class HTTPServer:
     def _cut_all(self, relay: Relay) -> list[str]:
         left = self._left()
         told = [connection.describe() for connection in left]
-        logger.warning("%s had to cut: %s", self._describe(), "; ".join(told) or "nothing")
+        logger.warning("%s had to cut: %s", self._describe(), "; ".join(told) or "its listener")
         for connection in left:
             connection.stream.cut()
         relay.call(self._close_parked)
@@ -370,10 +372,21 @@ def _choose_context(
     if ssl_context is not None:
         if privkey is not None or cert is not None:
             raise ConfigurationError("give either privkey and cert, or ssl_context, not both")
+        _check_context(ssl_context)
         return ssl_context
     if cert is None and privkey is None:
         return None
     return tls.server_context(cert, privkey)
+
+
+def _check_context(context: ssl.SSLContext) -> None:
+    import ssl
+
+    if not isinstance(context, ssl.SSLContext) or context.protocol is ssl.PROTOCOL_TLS_CLIENT:
+        raise ConfigurationError(
+            "ssl_context must be an ssl.SSLContext for servers, "
+            f"such as ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) makes, not {context!r}"
+        )
 
 
 def _listen(address: tuple[str, int]) -> socket.socket:
@@ -383,8 +396,10 @@ def _listen(address: tuple[str, int]) -> socket.socket:
             host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         sock = socket.socket(family, kind, number)
-    except OSError as error:
-        raise AddressError(address, f"{error.strerror or error}", error.errno) from error
+    except (OSError, ValueError) as error:
+        # ValueError: a name that cannot be encoded, or holds a NUL.
+        reason = getattr(error, "strerror", None) or str(error)
+        raise AddressError(address, reason, getattr(error, "errno", None)) from error
     try:
         if os.name == "posix":
             # Not on Windows, where it would let two servers share a port.

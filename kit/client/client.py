@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import sys
 import threading
 from typing import IO, TYPE_CHECKING, Any, Self
 
-from kit.client.composing import build_target, check_origin, complete_headers, encode_payload
+from kit.client.composing import (
+    build_target,
+    check_bound,
+    check_method,
+    check_origin,
+    complete_headers,
+    encode_payload,
+)
 from kit.client.handles import (
     MessageCallback,
     RequestHandle,
@@ -18,8 +26,8 @@ from kit.engine.client_session import ClientSession
 from kit.engine.pool import CancelledError, Pool
 from kit.engine.relay import Relay
 from kit.engine.transaction import MAX_REDIRECTS, Transaction
-from kit.errors import ConfigurationError, LimitError, StateError
-from kit.headers import Headers, HeadersLike
+from kit.errors import ConfigurationError, HandshakeError, KitError, LimitError, StateError
+from kit.headers import HeadersLike
 from kit.limits import Limits
 from kit.messages import error_from_transport
 from kit.wire import tls
@@ -50,9 +58,11 @@ class HTTPClient:
         cafile: path of the CA certificates to trust, PEM; the system's if None.
         ssl_context: for what a path can't say; instead of `cafile`.
         timeout_s: a request fails after this long without progress.
-        max_connections: connections kept to each server; further requests wait.
+        max_connections: connections to each server, beside open websockets;
+            further requests wait.
         max_pending: requests that may be pending at once.
-        max_redirects: how many redirects are followed for one request.
+        max_redirects: how many redirects are followed for one request, which fails
+            when there are more; 0 gives redirects as they are.
         limits: the bounds.
 
     Raises:
@@ -75,6 +85,11 @@ class HTTPClient:
         self._origin = check_origin(addr, protocol)
         if cafile is not None and ssl_context is not None:
             raise ConfigurationError("give either cafile or ssl_context, not both")
+        _check_context(ssl_context)
+        check_bound("timeout_s", timeout_s, least=sys.float_info.min)
+        check_bound("max_connections", max_connections, least=1)
+        check_bound("max_pending", max_pending, least=1)
+        check_bound("max_redirects", max_redirects, least=0)
         self._context = ssl_context if cafile is None else tls.client_context(cafile)
         self.limits = limits or Limits()
         self._timeout_s = timeout_s
@@ -116,19 +131,28 @@ class HTTPClient:
         """Cancel what is pending and close the connections. Stopping twice does nothing."""
         with self._lock:
             was_started, self._state = self._state == "started", "stopped"
+            unfinished, sockets = list(self._unfinished), list(self._sockets)
         if not was_started or self._pool is None or self._relay is None:
             return
-        for handle in list(self._unfinished):
-            self._cancel(handle)
+        try:
+            for handle in unfinished:
+                self._cancel(handle)
+            for socket in sockets:
+                with contextlib.suppress(KitError):
+                    socket._session.say_goodbye("the client stops")
+            self._pool.close(STOP_S)
+        finally:
+            self._relay.release(self)
         for socket in list(self._sockets):
-            with contextlib.suppress(StateError, ConnectionError):
-                socket.close(1001, "the client stops")
-        self._pool.close(STOP_S)
-        self._relay.release(self)
+            socket._session.give_up(CancelledError("the client has stopped"))
 
     def abandon(self) -> None:
-        """Let go of everything, after a fork."""
+        """Close this process's copies of the sockets, after a fork."""
         self._state = "stopped"
+        # Another thread may have held it at the moment of the fork.
+        self._lock = threading.Lock()
+        if self._pool is not None:
+            self._pool.abandon()
 
     def __enter__(self) -> Self:
         return self if self._state == "started" else self.start()
@@ -172,12 +196,15 @@ class HTTPClient:
             query: parameters; a list gives one of each.
             headers: request headers.
             callback: called with the response, in `update()`.
-            sink: a file that takes the body of a successful response as it comes,
-                so that a large one is not held in memory.
+            sink: a binary file that takes the body of a successful response as it
+                comes, so that a large one is not held in memory; a content coding
+                that was asked for in `headers` is left on.
 
         Raises:
             StateError: the client is not started.
             LimitError: `max_pending` requests are pending.
+            ConfigurationError: the path does not begin with a slash.
+            LocalProtocolError: a header cannot be sent.
         """
         return self._request("GET", path, None, query, headers, callback, sink=sink)
 
@@ -258,7 +285,7 @@ class HTTPClient:
         Raises:
             StateError: the client is not started.
         """
-        pool = self._started()
+        self._started()
         handle = WebSocketHandle(self, path, callback)
         handshake = ClientHandshake(
             subprotocols=subprotocols,
@@ -269,13 +296,13 @@ class HTTPClient:
         handle._session = session
 
         def finish(transaction: Transaction) -> None:
-            session.give_up(transaction.error)
+            session.give_up(transaction.error or _explain_refusal(transaction))
 
         transaction = Transaction(
             self._origin,
             "GET",
             build_target(path, query),
-            [*Headers(headers).raw, *handshake.headers],
+            [*complete_headers(headers), *handshake.headers],
             None,
             sink=None,
             redirects=0,
@@ -283,7 +310,9 @@ class HTTPClient:
         )
         transaction.upgrade = session
         handle._transaction = transaction
-        self._sockets.add(handle)
+        with self._lock:
+            pool = self._started()
+            self._sockets.add(handle)
         pool.submit(transaction)
         return handle
 
@@ -298,20 +327,23 @@ class HTTPClient:
         *,
         sink: IO[bytes] | None = None,
     ) -> RequestHandle:
-        pool = self._started()
+        self._started()
         body, content_type = encode_payload(payload)
         handle = RequestHandle(self, method, path, callback)
         handle._transaction = transaction = Transaction(
             self._origin,
-            method,
+            check_method(method),
             build_target(path, query),
-            complete_headers(headers, content_type),
+            complete_headers(
+                headers, content_type, accept_encoding=b"gzip" if sink is None else b"identity"
+            ),
             body,
             sink=sink,
             redirects=self._max_redirects,
             finish=lambda _: self._take_result(handle),
         )
         with self._lock:
+            pool = self._started()
             if self._pending >= self._max_pending:
                 raise LimitError(
                     "max_pending", self._max_pending, "too many requests are pending: call update()"
@@ -353,7 +385,7 @@ class HTTPClient:
                     yield item
             else:
                 handle, opcode, payload = item
-                handle._note_taken()
+                handle._note_taken(opcode, payload)
                 handle._callback(opcode, payload)
 
     def pending(self) -> int:
@@ -407,6 +439,14 @@ class HTTPClient:
             self._pool.cancel(transaction)
         return True
 
+    def _give_up_opening(self, transaction: Transaction) -> None:
+        if self._pool is not None:
+            self._pool.cancel(transaction)
+
+    def _forget_socket(self, handle: WebSocketHandle) -> None:
+        with self._lock:
+            self._sockets.discard(handle)
+
     def _get_context(self) -> ssl.SSLContext:
         if self._context is None:
             self._context = tls.client_context()
@@ -415,3 +455,22 @@ class HTTPClient:
     def __repr__(self) -> str:
         scheme, host, port = self._origin
         return f"<HTTPClient {scheme}://{host}:{port} {self._state}, {self._pending} pending>"
+
+
+def _check_context(context: ssl.SSLContext | None) -> None:
+    if context is None:
+        return
+    import ssl
+
+    if not isinstance(context, ssl.SSLContext) or context.protocol is ssl.PROTOCOL_TLS_SERVER:
+        raise ConfigurationError(
+            "ssl_context must be an ssl.SSLContext for clients, "
+            f"such as ssl.create_default_context() makes, not {context!r}"
+        )
+
+
+def _explain_refusal(transaction: Transaction) -> HandshakeError:
+    return HandshakeError(
+        f"the server answered {transaction.status} to the websocket handshake, expected 101",
+        transaction.status,
+    )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
+import io
+import re
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from kit.engine.transaction import Body, Origin, Transaction
-from kit.errors import ConfigurationError
-from kit.headers import Headers, HeadersLike
+from kit.engine.transaction import DEFAULT_PORTS, Body, Origin, Transaction
+from kit.errors import ConfigurationError, KitError
+from kit.headers import Headers, HeadersLike, check_fields
 from kit.messages import Response, decode_content, error_from_transport, response_from_wire
+from kit.messages.content import dump_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,7 +22,12 @@ if TYPE_CHECKING:
     Payload = bytes | str | dict[str, Any] | list[Any] | Serializable | IO[bytes] | None
     Query = Mapping[str, Any] | Sequence[tuple[str, Any]] | str | None
 
-DEFAULT_PORTS = {"http": 80, "https": 443}
+PATH_SAFE = "/%:@!$&'()*+,;=-._~?"
+QUERY_SAFE = PATH_SAFE + "[]"
+
+_STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_TOKEN = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
+_HOST = re.compile(r"[^\s/@\[\]\x00-\x1f\x7f]+")
 
 
 def check_origin(addr: object, protocol: object) -> Origin:
@@ -29,13 +36,13 @@ def check_origin(addr: object, protocol: object) -> Origin:
     Raises:
         ConfigurationError: one of them cannot be.
     """
-    if protocol not in DEFAULT_PORTS:
+    if not isinstance(protocol, str) or protocol not in DEFAULT_PORTS:
         raise ConfigurationError(f'protocol must be "http" or "https", not {protocol!r}')
     if (
         not isinstance(addr, tuple | list)
         or len(addr) != 2
         or not isinstance(addr[0], str)
-        or not addr[0]
+        or not _HOST.fullmatch(addr[0])
         or isinstance(addr[1], bool)
         or not isinstance(addr[1], int)
         or not 0 < addr[1] <= 65535
@@ -44,7 +51,33 @@ def check_origin(addr: object, protocol: object) -> Origin:
             "addr must be (host, port) of the server, for example "
             f'("127.0.0.1", 8080), not {addr!r}'
         )
-    return str(protocol), addr[0], addr[1]
+    return protocol, addr[0], addr[1]
+
+
+def check_bound(name: str, value: object, *, least: float) -> None:
+    """Check that a client's bound is a number, and not too small.
+
+    Raises:
+        ConfigurationError: it is not.
+    """
+    kinds = int if isinstance(least, int) else int | float
+    # Said this way round, so that NaN is refused.
+    if isinstance(value, bool) or not isinstance(value, kinds) or not value >= least:
+        what = f"a whole number of at least {least}" if kinds is int else "a positive number"
+        raise ConfigurationError(f"{name} must be {what}, not {value!r}")
+
+
+def check_method(method: object) -> str:
+    """Return the method, if a request can have it.
+
+    Raises:
+        ConfigurationError: it is no token, or CONNECT, which makes a tunnel.
+    """
+    if not isinstance(method, str) or not _TOKEN.fullmatch(method):
+        raise ConfigurationError(f'method must be a name such as "PATCH", not {method!r}')
+    if method == "CONNECT":
+        raise ConfigurationError("method CONNECT asks for a tunnel, which this client has not")
+    return method
 
 
 def build_target(path: str, query: Query) -> str:
@@ -53,13 +86,18 @@ def build_target(path: str, query: Query) -> str:
     Raises:
         ConfigurationError: the path does not begin with a slash.
     """
-    if not path.startswith("/"):
+    if not isinstance(path, str) or not path.startswith("/"):
         raise ConfigurationError(f'path must begin with "/", not {path!r}')
-    target = quote(path.partition("#")[0], safe="/%:@!$&'()*+,;=-._~?")
+    target = _quote(path.partition("#")[0], PATH_SAFE)
     if not query:
         return target
-    encoded = query if isinstance(query, str) else urlencode(query, doseq=True)
+    encoded = _quote(query, QUERY_SAFE) if isinstance(query, str) else urlencode(query, doseq=True)
     return f"{target}{'&' if '?' in target else '?'}{encoded}"
+
+
+def _quote(text: str, safe: str) -> str:
+    # What is quoted already stays so.
+    return quote(_STRAY_PERCENT.sub("%25", text), safe=safe)
 
 
 def encode_payload(payload: Payload) -> tuple[Body | None, bytes]:
@@ -67,6 +105,7 @@ def encode_payload(payload: Payload) -> tuple[Body | None, bytes]:
 
     Raises:
         TypeError: the payload cannot be sent.
+        LocalProtocolError: it holds what JSON cannot carry.
     """
     if payload is None:
         return None, b""
@@ -75,9 +114,11 @@ def encode_payload(payload: Payload) -> tuple[Body | None, bytes]:
     if isinstance(payload, str):
         return Body(payload.encode()), b"text/plain; charset=utf-8"
     if isinstance(payload, dict | list):
-        return Body(json.dumps(payload).encode()), b"application/json"
+        return Body(dump_json(payload)), b"application/json"
     if hasattr(payload, "dumpb"):
         return Body(payload.dumpb()), b"application/vnd.msgpack"
+    if isinstance(payload, io.TextIOBase):
+        raise TypeError('payload is a text file: open it in binary mode ("rb")')
     if hasattr(payload, "read"):
         return Body(payload), b"application/octet-stream"
     raise TypeError(
@@ -86,14 +127,22 @@ def encode_payload(payload: Payload) -> tuple[Body | None, bytes]:
     )
 
 
-def complete_headers(headers: HeadersLike | None, content_type: bytes) -> list[tuple[bytes, bytes]]:
-    """Add what every request has to the headers given."""
+def complete_headers(
+    headers: HeadersLike | None, content_type: bytes = b"", *, accept_encoding: bytes = b"gzip"
+) -> list[tuple[bytes, bytes]]:
+    """Add what every request has to the headers given.
+
+    Raises:
+        TypeError: they are not headers.
+        LocalProtocolError: one of them cannot be sent.
+    """
     given = Headers(headers)
+    check_fields(given)
     fields = list(given.raw)
     if content_type and b"content-type" not in given:
         fields.append((b"Content-Type", content_type))
     if b"accept-encoding" not in given:
-        fields.append((b"Accept-Encoding", b"gzip"))
+        fields.append((b"Accept-Encoding", accept_encoding))
     if b"user-agent" not in given:
         from kit.version import __version__
 
@@ -109,7 +158,7 @@ def build_response(transaction: Transaction, limits: Limits) -> Response:
         body = decode_content(
             transaction.raw_headers, transaction.whole_body(), limits.response_bytes
         )
-    except Exception as error:  # noqa: BLE001 - becomes the response
+    except KitError as error:
         return error_from_transport(error, transaction.url)
     return response_from_wire(
         transaction.status, transaction.reason, transaction.raw_headers, body, transaction.url

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from kit.client.composing import build_response
 from kit.errors import StateError, WaitTimeoutError
+from kit.limits import MIB
 from kit.messages import Response
 from kit.opcodes import WebSocketOpCode
 
@@ -22,6 +23,8 @@ MessageCallback = Callable[[WebSocketOpCode, "str | bytes"], object]
 
 WEBSOCKET_ROOM = 1024
 """Messages of one websocket that wait to be polled; then no more is read."""
+WEBSOCKET_ROOM_BYTES = 16 * MIB
+"""How long these messages may be, taken together."""
 
 
 class RequestHandle:
@@ -135,6 +138,8 @@ class WebSocketHandle:
         self._arrived = threading.Condition()
         self._is_throttled = False
         self._undelivered = 0
+        self._undelivered_bytes = 0
+        self._is_finished = False
 
     @property
     def subprotocol(self) -> str | None:
@@ -174,8 +179,13 @@ class WebSocketHandle:
         self._session.ping(payload)
 
     def close(self, code: int = 1000, reason: str = "") -> None:
-        """Begin the closing handshake; the Close is delivered when it is done."""
+        """Begin the closing handshake; the Close is delivered when it is done.
+
+        One that is not open yet is given up. A second call does nothing.
+        """
         self._session.close(code, reason)
+        if self._transaction is not None:
+            self._client._give_up_opening(self._transaction)
 
     def getMessages(self) -> Iterator[tuple[WebSocketOpCode, str | bytes]]:  # noqa: N802
         """Yield what has arrived, without waiting."""
@@ -187,12 +197,13 @@ class WebSocketHandle:
 
         Raises:
             WaitTimeoutError: nothing came within `timeout` seconds.
-            StateError: there is a callback, which gets the messages; or the Close was received.
+            StateError: there is a callback, which gets the messages; or the Close
+                has been received before.
         """
         if self._callback is not None:
             raise StateError("this websocket has a callback, which gets its messages in update()")
         with self._arrived:
-            if not self._arrived.wait_for(lambda: self._messages or self._session.is_over, timeout):
+            if not self._arrived.wait_for(lambda: self._messages or self._is_finished, timeout):
                 raise WaitTimeoutError(
                     f"nothing arrived on websocket {self.path} within {timeout:g} s"
                 )
@@ -206,13 +217,21 @@ class WebSocketHandle:
             message = self._messages.popleft()
         except IndexError:
             return None
-        self._note_taken()
+        self._note_taken(*message)
         return message
 
-    def _note_taken(self) -> None:
+    def _note_taken(self, opcode: WebSocketOpCode, payload: str | bytes) -> None:
         with self._arrived:
             self._undelivered -= 1
-            goes_on = self._is_throttled and self._undelivered <= WEBSOCKET_ROOM // 2
+            self._undelivered_bytes -= len(payload)
+            if opcode == WebSocketOpCode.Close:
+                self._is_finished = True
+                self._arrived.notify_all()
+            goes_on = (
+                self._is_throttled
+                and self._undelivered <= WEBSOCKET_ROOM // 2
+                and self._undelivered_bytes <= WEBSOCKET_ROOM_BYTES // 2
+            )
             if goes_on:
                 self._is_throttled = False
         if goes_on:
@@ -223,18 +242,24 @@ class WebSocketHandle:
     def _deliver(self, opcode: WebSocketOpCode, payload: str | bytes) -> None:
         with self._arrived:
             self._undelivered += 1
+            self._undelivered_bytes += len(payload)
             if self._callback is None:
                 self._messages.append((opcode, payload))
             else:
                 self._client._inbox.append((self, opcode, payload))
             self._arrived.notify_all()
+        if opcode == WebSocketOpCode.Close:
+            self._client._forget_socket(self)
 
     def _has_room(self) -> bool:
         with self._arrived:
-            self._is_throttled = self._undelivered >= WEBSOCKET_ROOM
+            self._is_throttled = (
+                self._undelivered >= WEBSOCKET_ROOM
+                or self._undelivered_bytes >= WEBSOCKET_ROOM_BYTES
+            )
             return not self._is_throttled
 
     def __repr__(self) -> str:
         code = self.close_code
-        state = "open" if code is None else f"closed {code}"
+        state = self._session.describe() if code is None else f"closed {code}"
         return f"<WebSocketHandle {self.path}: {state}>"

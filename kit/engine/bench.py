@@ -7,6 +7,8 @@ import logging
 import threading
 from collections.abc import Callable
 
+from kit.clock import monotonic
+
 Job = Callable[[], None]
 
 logger = logging.getLogger("kit")
@@ -60,11 +62,12 @@ class Bench:
         worker.wake(job)
 
     def close(self, timeout_s: float) -> list[str]:
-        """End every idle thread and wait for the busy ones.
+        """End every idle thread and wait for the busy ones, `timeout_s` for all of them.
 
         Returns:
-            The names of the threads that were still busy after `timeout_s`.
+            The names of the threads that were still busy then.
         """
+        deadline = monotonic() + timeout_s
         with self._lock:
             self._is_closed = True
             idle, self._idle = self._idle, []
@@ -72,7 +75,7 @@ class Bench:
         for worker in idle:
             worker.wake(None)
         for thread in threads:
-            thread.join(timeout_s if thread.is_alive() else 0)
+            thread.join(max(0.0, deadline - monotonic()))
         return [thread.name for thread in threads if thread.is_alive()]
 
     def _enqueue(self, job: Job) -> None:

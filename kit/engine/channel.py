@@ -48,6 +48,7 @@ class Channel:
         alarm: when the deadline is looked at next; the leader's.
         is_registered: whether it is in the selector; the leader's.
         is_parked: whether it waits for another thread to resume it; the leader's.
+        is_poked: whether it is due a turn as soon as the leader has it again; the leader's.
     """
 
     __slots__ = (
@@ -60,6 +61,7 @@ class Channel:
         "interest",
         "is_closed",
         "is_parked",
+        "is_poked",
         "is_registered",
         "relay",
         "stream",
@@ -72,6 +74,7 @@ class Channel:
         self.interest = PARKED
         self.is_registered = False
         self.is_parked = False
+        self.is_poked = False
         self.deadline = NEVER
         self.alarm = NEVER
         self.is_closed = False
@@ -127,6 +130,12 @@ class Channel:
             What to poll for after all, or None: another thread will resume it.
         """
         return None
+
+    def came_back(self) -> None:
+        """Catch up on what was asked of all channels while this one was away.
+
+        The leader calls it whenever it begins to poll the channel.
+        """
 
     def note_stall(self) -> None:
         """Take note that its turn has kept the leader too long; any thread."""

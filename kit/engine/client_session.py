@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from kit.clock import monotonic
-from kit.engine.channel import GONE, PARKED, READ
+from kit.engine.channel import GONE, PARKED, READ, WRITE
 from kit.engine.timers import NEVER
 from kit.engine.websocket import WebSocketLink
 from kit.errors import ConnectionClosedError, StateError
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from kit.engine.requester import Requester
     from kit.limits import Limits
     from kit.wire.http1 import ResponseHead
+
+GOING_AWAY = 1001
 
 Deliver = Callable[[WebSocketOpCode, "str | bytes"], None]
 
@@ -48,7 +50,10 @@ class ClientSession:
         self._has_room = has_room
         self._connection: Requester | None = None
         self._link: WebSocketLink | None = None
+        self._lock = threading.Lock()
         self._is_over = threading.Event()
+        self._is_unwanted = False
+        self._is_timed = False
         self.error: BaseException | None = None
 
     # Any thread
@@ -75,17 +80,42 @@ class ClientSession:
         """Whether it is closed, or could not be opened."""
         return self._is_over.is_set()
 
+    @property
+    def is_closing(self) -> bool:
+        """Whether the closing handshake is under way."""
+        return self._link is not None and self._link.protocol.is_closing
+
     def send(self, payload: str | bytes) -> None:
         """Send a message."""
         self._opened().send(payload)
+        if self._connection is not None and self._connection.unsent_bytes:
+            # A poke would not reach a connection that is parked for want of room.
+            self.go_on()
 
     def ping(self, payload: bytes) -> None:
         """Send a Ping."""
         self._opened().ping(payload)
 
     def close(self, code: int, reason: str) -> None:
-        """Begin the closing handshake."""
-        self._opened().close(code, reason)
+        """Begin the closing handshake; one that is not open yet closes once it is."""
+        self._is_unwanted = True
+        if self._link is not None:
+            self._link.close(code, reason)
+            self.go_on()
+
+    def say_goodbye(self, reason: str) -> None:
+        """Close as the client stops, without waiting for a peer that reads nothing."""
+        connection = self._connection
+        if connection is not None and connection.unsent_bytes:
+            connection.stream.cut()
+        else:
+            self.close(GOING_AWAY, reason)
+
+    def describe(self) -> str:
+        """Tell in a word how far a websocket without a close code is."""
+        if self._link is None:
+            return "opening"
+        return "closing" if self._link.protocol.is_closing else "open"
 
     def go_on(self) -> None:
         """Read on, as there is room again."""
@@ -94,10 +124,12 @@ class ClientSession:
 
     def give_up(self, error: BaseException | None) -> None:
         """Deliver the one Close of a websocket that did not open, or broke."""
-        if not self._is_over.is_set():
+        with self._lock:
+            if self._is_over.is_set():
+                return
             self.error = self.error or error
             self._is_over.set()
-            self._deliver(WebSocketOpCode.Close, "")
+        self._deliver(WebSocketOpCode.Close, "")
 
     def _opened(self) -> WebSocketLink:
         if self._link is None:
@@ -108,30 +140,48 @@ class ClientSession:
 
     # The owner of the connection
 
-    def open(self, connection: Requester, head: ResponseHead, rest: bytes) -> int:
+    def agree(self, connection: Requester, head: ResponseHead) -> None:
         """Take the connection over after the 101."""
         protocol = self._handshake.finish(head.status, head.raw_headers)
         self._connection = connection
-        self._link = link = WebSocketLink(connection, protocol, self._limits)
+        self._link = WebSocketLink(connection, protocol, self._limits)
+
+    def open(self, rest: bytes) -> int:
+        """Deliver the Open, and what came along with the handshake."""
+        link = self._link
+        if link is None:
+            return GONE
         self._deliver(WebSocketOpCode.Open, "")
+        if self._is_unwanted:
+            link.close()
         return self._take(link.feed(rest) if rest else [])
 
     def step(self, ready: int) -> int:
-        """Read what has come and deliver it."""
-        if self._link is None:
+        """Read what has come and deliver it; without room only send on."""
+        link = self._link
+        if link is None:
             return GONE
-        return self._take(self._link.receive())
+        if self._has_room() or link.protocol.is_closing:
+            return self._take(link.receive())
+        with link.lock:
+            link.flush()
+        return self._wants()
 
     def expire(self) -> int:
         """End a websocket whose peer does not close, or reads nothing."""
-        if self._link is None:
+        link, connection = self._link, self._connection
+        if link is None or connection is None:
             return GONE
+        late = link.sent_at + self._limits.write_s
+        if not link.protocol.is_closing and late > monotonic():
+            connection.deadline = late  # it reads slowly, but it reads
+            return self._wants()
         self.error = self.error or TimeoutError("the peer did not answer in time")
-        return self._take(self._link.end())
+        return self._take(link.end())
 
     def parked(self) -> int | None:
         """Wait for room, unless there is some again; the leader calls it."""
-        return READ if self._has_room() else None
+        return READ if self._has_room() or self.is_closing else None
 
     def break_off(self, error: BaseException) -> None:
         """Take note that the connection is broken."""
@@ -142,7 +192,9 @@ class ClientSession:
     def _take(self, events: list[Event]) -> int:
         for event in events:
             if type(event) is Message:
-                self._deliver(event.opcode, event.payload)
+                # What still comes while this side closes may find nobody who polls.
+                if self._has_room() or not self.is_closing:
+                    self._deliver(event.opcode, event.payload)
             elif type(event) is Closed:
                 return self._end()
         return self._wants()
@@ -151,14 +203,20 @@ class ClientSession:
         link, connection = self._link, self._connection
         if link is None or connection is None:
             return GONE
-        if connection.unsent_bytes or link.protocol.is_closing:
-            if connection.deadline == NEVER:
-                is_closing = link.protocol.is_closing
-                limit_s = self._limits.close_s if is_closing else self._limits.write_s
-                connection.deadline = monotonic() + limit_s
-        else:
+        self._set_deadline(connection, link)
+        if link.protocol.is_closing or self._has_room():
+            return link.wants()
+        return WRITE if connection.unsent_bytes and link.error is None else PARKED
+
+    def _set_deadline(self, connection: Requester, link: WebSocketLink) -> None:
+        if link.protocol.is_closing:
+            if not self._is_timed:
+                self._is_timed = True
+                connection.deadline = monotonic() + self._limits.close_s
+        elif not connection.unsent_bytes or link.error is not None:
             connection.deadline = NEVER
-        return link.wants() if self._has_room() or link.protocol.is_closing else PARKED
+        elif connection.deadline == NEVER:
+            connection.deadline = monotonic() + self._limits.write_s
 
     def _end(self) -> int:
         if self._connection is not None:

@@ -11,31 +11,31 @@ waiting and returns what to poll for:
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import TYPE_CHECKING, Any, cast
 
 from kit.clock import monotonic
-from kit.engine.channel import BENCH, GONE, PARKED, READ, WRITE
+from kit.engine.channel import BENCH, GONE, PARKED, READ, RESUME, WRITE
 from kit.engine.handling import NO_REQUEST, Application, Handling, note_tls, summarize
 from kit.engine.intake import Intake
 from kit.engine.pace import is_slow
+from kit.engine.sending import body_too_large, close_source, serialize, serialize_refusal
 from kit.engine.session import ServerSession
 from kit.engine.timers import NEVER
-from kit.errors import (
-    HandlerReturnError,
-    HandshakeError,
-    LimitError,
-    RemoteProtocolError,
-)
-from kit.messages import Encoded, ErrorResponse, Request, Response, is_gzip_acceptable
+from kit.errors import HandshakeError, LimitError, RemoteProtocolError
+from kit.messages import ErrorResponse, Request
 from kit.record import BodyCapture, ConnectionInfo, Exchange, FrameLog, UnparsedHead
 from kit.wire.http1 import EndOfMessage, RequestHead, ServerProtocol
+from kit.wire.streams import TlsStream
 from kit.wire.websocket import accept_handshake
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from kit.engine.relay import Relay
+    from kit.messages import Encoded, Response
     from kit.wire.streams import Stream
 
 logger = logging.getLogger("kit")
@@ -43,7 +43,7 @@ logger = logging.getLogger("kit")
 RECEIVE_BYTES = 65536
 DRAIN_READS = 64
 """Reads of refused input in one turn, so that a flood of it starves nobody."""
-REFUSAL_HEADERS = [(b"Content-Type", b"text/plain; charset=utf-8")]
+NO_LOCK = contextlib.nullcontext()
 
 
 class Connection(Handling):
@@ -54,6 +54,7 @@ class Connection(Handling):
         "_has_head_begun",
         "_intake",
         "_may_block",
+        "_output_lock",
         "_phase",
         "_protocol",
         "_returned",
@@ -65,14 +66,18 @@ class Connection(Handling):
         self, relay: Relay, stream: Stream, app: Application, info: ConnectionInfo
     ) -> None:
         super().__init__(relay, stream, app, info)
-        self.deadline = monotonic() + app.limits.handshake_s
-        self._phase: Callable[[int], int] = self._shake
+        is_tls = isinstance(stream, TlsStream)
+        limits = app.limits
+        self.deadline = monotonic() + (limits.handshake_s if is_tls else limits.idle_s)
+        self._phase: Callable[[int], int] = self._shake if is_tls else self._read
         self._protocol = ServerProtocol(app.limits)
         self._intake: Intake | None = None
         self._capture: BodyCapture | None = None
         self._has_head_begun = False
         self._source: Iterator[bytes] | None = None
         self._session: ServerSession | None = None
+        # Threads that send on a websocket may be at the stream when it is closed.
+        self._output_lock: AbstractContextManager[object] = NO_LOCK
         self._may_block = False
         self._returned: tuple[Any, BaseException | None] = (None, None)
 
@@ -143,7 +148,7 @@ class Connection(Handling):
         request.http_version = head.http_version
         if info.tls_version is not None:
             request.scheme = "https"
-        is_upgrade = head.upgrade == "websocket"
+        is_upgrade = bool(head.upgrade) and "websocket" in map(str.strip, head.upgrade.split(","))
         self.request = request
         self.endpoint = endpoint = self.app.resolve(request, is_upgrade=is_upgrade)
         self.exchange = exchange = Exchange(info, info.requests, head)
@@ -152,17 +157,16 @@ class Connection(Handling):
         self.app.observer.started(exchange)
         if head.has_body:
             return self._expect_body(head)
-        if is_upgrade and endpoint.is_websocket:
-            return self._open_websocket(head)
         return self._run()
 
     def _expect_body(self, head: RequestHead) -> int | None:
-        limit = self.endpoint.max_content_length
-        if head.content_length is not None and head.content_length > limit:
-            return self._refuse(_too_large(head.content_length, limit))
+        limit, length = self.endpoint.max_content_length, head.content_length
+        is_too_large = length is not None and length > limit
+        if not self.endpoint.is_match and (is_too_large or head.expects_continue):
+            return self._run()  # RFC 9110 section 10.1.1: the final status at once
+        if length is not None and is_too_large:
+            return self._refuse(body_too_large(length, limit))
         if head.expects_continue:
-            if not self.endpoint.is_match:
-                return self._run()  # RFC 9110 section 10.1.1: the final status at once
             self.write(self._protocol.send_continue())
         self._protocol.body_limit = limit
         self._intake = Intake(self.app.limits.spool_bytes, self.app.body_cap)
@@ -190,6 +194,8 @@ class Connection(Handling):
 
     def _run(self) -> int | None:
         endpoint = self.endpoint
+        if endpoint.is_websocket:
+            return self._open_websocket()
         if endpoint.is_async:
             self._phase = self._take_returned
             self.launch(endpoint.call(self.request), self._note_returned)
@@ -229,7 +235,7 @@ class Connection(Handling):
         exchange.handled_at = monotonic()
         try:
             data, encoded = self._serialize(response)
-        except Exception as error:
+        except BaseException as error:
             data, encoded = self._serialize(self.answer_exception(error))
         exchange.response_status = encoded.status
         exchange.response_head = self._protocol.last_head
@@ -243,23 +249,8 @@ class Connection(Handling):
         return self._complete()
 
     def _serialize(self, response: object) -> tuple[bytes, Encoded]:
-        if not isinstance(response, Response):
-            raise HandlerReturnError(self.endpoint.name, response)
-        accept_gzip = response.compress and is_gzip_acceptable(self.request.headers)
-        encoded = response.encode(accept_gzip=accept_gzip)
-        protocol = self._protocol
-        if isinstance(encoded.body, bytes):
-            data = protocol.send_response(
-                encoded.status, encoded.raw_headers, encoded.body, close=self.is_stopping
-            )
-        else:
-            data = protocol.start_response(
-                encoded.status,
-                encoded.raw_headers,
-                length=encoded.length,
-                close=self.is_stopping,
-            )
-        return data, encoded
+        name, close = self.endpoint.name, self.is_stopping
+        return serialize(self._protocol, name, self.request, response, close=close)
 
     def _await_flush(self, phase: Callable[[int], int]) -> int:
         self._phase = phase
@@ -273,14 +264,16 @@ class Connection(Handling):
         return self._advance() if want is None else want
 
     def _start_pump(self, source: Iterator[bytes]) -> int | None:
-        if self.request.method == "HEAD":
-            _close_source(source)
-            source = iter(())
         self._source = source
         self._capture = BodyCapture(self.app.body_cap)
+        if self.request.method == "HEAD":
+            self._let_go_of_source()
+            self._source = iter(())
         return self._pump_on()
 
     def _pump(self, ready: int) -> int:
+        if is_slow(self.endpoint) and ready != RESUME:
+            return BENCH
         want = self._pump_on()
         return self._advance() if want is None else want
 
@@ -326,7 +319,11 @@ class Connection(Handling):
         self.request = NO_REQUEST
         if self._protocol.keep_alive:
             return None
-        return self._drain_first() if self._protocol.is_receiving else self._leave()
+        # What a client has pipelined all the same is thrown away as well.
+        return self._drain_first() if self._has_input() else self._leave()
+
+    def _has_input(self) -> bool:
+        return self._protocol.is_receiving or bool(self.stream.recv(RECEIVE_BYTES))
 
     # The end
 
@@ -337,13 +334,13 @@ class Connection(Handling):
             head = UnparsedHead(self._protocol.take_buffer())
             exchange = self.exchange = Exchange(self.info, self.info.requests + 1, head)
             self.app.observer.started(exchange)
+        self._protocol.fail(error)
         if self._protocol.is_response_started:
             return self.break_off(error)
-        data = self._protocol.send_response(
-            error.status_code, REFUSAL_HEADERS, f"{error.reason}\n".encode(), close=True
-        )
+        data = serialize_refusal(self._protocol, error)
         exchange.response_status = error.status_code
         exchange.response_head = self._protocol.last_head
+        exchange.response_content = data[len(exchange.response_head) :]
         exchange.first_byte_at = monotonic()
         self.write(data)
         self.report_failed(error.reason)
@@ -377,12 +374,19 @@ class Connection(Handling):
     def close(self) -> None:
         """Close the socket and tell the server."""
         if not self.is_closed:
-            super().close()
+            with self._output_lock:
+                super().close()
             if self._intake is not None:
                 self._intake.close()
-            if self._source is not None:
-                _close_source(self._source)
+            self._let_go_of_source()
             self.app.note_closed(self)
+
+    def _let_go_of_source(self) -> None:
+        source, self._source = self._source, None
+        try:
+            close_source(source)
+        except BaseException as error:
+            self.note_exception(error)
 
     def describe_phase(self) -> str:
         """Tell in words what the connection does between two exchanges."""
@@ -417,13 +421,19 @@ class Connection(Handling):
             return
         if self._session is not None:
             self._session.begin_stop()
-        elif self.exchange is None or self._phase == self._read:
+        elif self._phase == self._read or (self.exchange is None and not self._unsent_bytes):
             self.report_failed("the server stopped before the whole request had arrived")
             self.relay.settle(self, self._leave())
 
+    def came_back(self) -> None:
+        """Catch up on a stop that began while a handler had the connection."""
+        if self.is_stopping:
+            self.relay.call(self.begin_stop)
+
     # Websockets
 
-    def _open_websocket(self, head: RequestHead) -> int | None:
+    def _open_websocket(self) -> int | None:
+        head = cast("RequestHead", cast("Exchange", self.exchange).request_head)
         endpoint, limits = self.endpoint, self.app.limits
         try:
             accepted = accept_handshake(
@@ -437,6 +447,7 @@ class Connection(Handling):
         except HandshakeError as error:
             return self._respond(ErrorResponse(error.reason, error.status_code, error.headers))
         self._session = session = ServerSession(self, accepted)
+        self._output_lock = session.lock
         self.request._channel = session
         self._phase = session.step
         return session.start()
@@ -460,13 +471,16 @@ class Connection(Handling):
     def refuse_websocket(self, response: Response | None, error: BaseException | None) -> int:
         """Answer the handshake with something else than a 101."""
         self._session = None
-        if response is None:
-            response = ErrorResponse(f"handler {self.endpoint.name} raised {summarize(error)}", 500)
-        want = self._respond(response)
+        want = self._respond(response or self.make_error_response(error))
         return self._advance() if want is None else want
 
-    def end_websocket(self, code: int | None, problem: str | None) -> int:
-        """Report the websocket's end, and its problem if it had one, and close."""
+    def end_websocket(self, code: int | None, problem: str | None, *, has_more: bool) -> int:
+        """Report the websocket's end, and its problem if it had one, and close.
+
+        Args:
+            has_more: whether the peer may still be sending: then the Close would be lost
+                unless that is read.
+        """
         exchange, self.exchange = self.exchange, None
         if exchange is not None:
             exchange.close_code = code
@@ -474,16 +488,10 @@ class Connection(Handling):
                 self.app.observer.complete(exchange)
             else:
                 self.app.observer.failed(exchange, problem)
-        return self._leave()
-
-
-def _too_large(length: int, limit: int) -> RemoteProtocolError:
-    return RemoteProtocolError(
-        f"the request body has {length} bytes, this route takes {limit} (max_content_length)", 413
-    )
-
-
-def _close_source(source: Iterator[bytes]) -> None:
-    close = getattr(source, "close", None)
-    if close is not None:
-        close()
+        self._session = None
+        if has_more:
+            return self._drain_first()
+        with self._output_lock:
+            self.stream.say_goodbye()
+        self.close()
+        return GONE

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from kit.clock import monotonic
 from kit.engine.channel import Channel
 from kit.engine.pace import is_slow, note_run, note_stall
-from kit.errors import BodyError
+from kit.errors import BodyError, HandlerReturnError
 from kit.messages import ErrorResponse, Request, Response
 from kit.wire.streams import Stream, TlsStream
 
@@ -130,7 +130,14 @@ class Handling(Channel):
         if isinstance(error, BodyError):
             return ErrorResponse(str(error), 400)
         self.note_exception(error)
-        return ErrorResponse(f"handler {self.endpoint.name} raised {summarize(error)}", 500)
+        return self.make_error_response(error)
+
+    def make_error_response(self, error: BaseException | None) -> Response:
+        """Make the 500 that tells what a handler raised."""
+        text = f"handler {self.endpoint.name} raised {summarize(error)}"
+        if isinstance(error, HandlerReturnError):
+            text = str(error)  # which names the handler, and says what to do
+        return ErrorResponse(text.encode("utf-8", "backslashreplace").decode(), 500)
 
     def note_exception(self, error: BaseException) -> None:
         """Keep what a handler raised: in the exchange, and in the log with its traceback."""
@@ -154,8 +161,9 @@ class Handling(Channel):
 
     def report_progress(self) -> None:
         """Tell the observer that frames have crossed."""
-        if self.exchange is not None:
-            self.app.observer.progress(self.exchange)
+        exchange = self.exchange  # another thread may end it in between
+        if exchange is not None:
+            self.app.observer.progress(exchange)
 
     def note_stall(self) -> None:
         """Remember that the route is slow."""
@@ -187,7 +195,10 @@ class Handling(Channel):
 
 def summarize(error: BaseException | None) -> str:
     """Give an exception in one line, its type first."""
-    text = str(error)
+    try:
+        text = str(error)
+    except Exception as broken:
+        text = f"(its text cannot be told: {type(broken).__name__})"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

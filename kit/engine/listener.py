@@ -21,7 +21,11 @@ BATCH = 64
 """Connections taken in one turn, so that a flood of them starves nobody."""
 RETRY_S = 0.05
 """How long accepting rests when the system, or our own bound, has no room."""
-EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+EXHAUSTED = frozenset(
+    getattr(errno, name)
+    for name in ("EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "WSAEMFILE", "WSAENOBUFS")
+    if hasattr(errno, name)
+)
 
 
 class Listener(Channel):

@@ -17,6 +17,7 @@ from __future__ import annotations
 import atexit
 import collections
 import contextlib
+import errno
 import logging
 import os
 import selectors
@@ -39,7 +40,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger("kit")
 
 JOIN_S = 1.0
-"""How long a stopping relay waits for each of its threads."""
+"""How long a stopping relay waits for its threads."""
+RECOVER_S = 0.05
+"""How long the leader rests after an error of the relay's own, lest it floods the log."""
+MAX_POLLED = 500 if os.name == "nt" else 10_000_000
+"""Windows' `select` refuses to poll anything when there are more than 512 sockets."""
 
 
 class User(Protocol):
@@ -67,6 +72,7 @@ class Relay:
         self._selector.register(self._wake_in, READ, None)
         self._queue: collections.deque[tuple[Any, ...]] = collections.deque()
         self._is_woken = False
+        self._wake_lock = threading.Lock()
         self._leader_id = 0
         self._is_stopping = False
         self._timers: Timers[Channel] = Timers()
@@ -90,8 +96,9 @@ class Relay:
         with cls._shared_lock:
             relay = cls._shared
             if relay is None:
-                relay = cls._shared = cls()
+                relay = cls()
                 relay.start()
+                cls._shared = relay
             relay._users.add(user)
             return relay
 
@@ -108,8 +115,14 @@ class Relay:
 
     def start(self) -> None:
         """Begin to poll, on a thread of the bench."""
-        self._bench.run_urgent(self._lead)
-        self._watch.start()
+        try:
+            self._watch.start()
+            self._bench.run_urgent(self._lead)
+        except RuntimeError:
+            # The system gives no thread.
+            self._watch.stop()
+            self._close_own()
+            raise
 
     def stop(self) -> None:
         """Stop polling and end the threads; handlers still running are left behind."""
@@ -143,11 +156,14 @@ class Relay:
 
     def resume(self, channel: Channel) -> None:
         """Give a parked channel its next turn; any thread."""
-        self._hand_over(channel, self._resume, channel)
+        if not self._stopped.is_set() or channel.is_parked:
+            self._hand_over(channel, self._resume, channel)
 
     def poke(self, channel: Channel) -> None:
-        """Give a channel a turn if the leader has it; else its owner will look."""
-        self._hand_over(channel, self._poke, channel)
+        """Give a channel a turn, at once or when its owner gives it back; any thread."""
+        if not self._stopped.is_set():
+            self._queue.append((self._poke, channel))
+            self._wake()
 
     def run_slow(self, job: Callable[[], None]) -> None:
         """Run something that may block on a thread of the bench; any thread."""
@@ -162,7 +178,7 @@ class Relay:
     def _hand_over(self, channel: Channel, *item: Any) -> None:
         if self._stopped.is_set():
             # Nobody polls any more: the thread that brings it back closes it.
-            channel.break_off(StateError("the relay has stopped"))
+            self._orphan(channel)
             return
         self._queue.append(item)
         self._wake()
@@ -174,7 +190,8 @@ class Relay:
         # has put his item there before he read this, so his deputy finds it.
         if not self._is_woken and self._leader_id != threading.get_ident():
             self._is_woken = True
-            with contextlib.suppress(OSError):
+            # Never into a descriptor that has been closed and given to somebody else.
+            with self._wake_lock, contextlib.suppress(OSError):
                 self._wake_out.send(b"\0")
 
     # The lead
@@ -186,9 +203,10 @@ class Relay:
             try:
                 if not self._round():
                     return
-            except Exception:
+            except BaseException:
                 # Never a handler's: a broken selector entry must not end the relay.
                 logger.exception("unexpected error in the relay")
+                threading.Event().wait(RECOVER_S)
         self._shut_down()
 
     def _round(self) -> bool:
@@ -243,7 +261,11 @@ class Relay:
         if self._watch.is_asleep:
             self._watch.wake()
         desk.append(channel)
-        want = channel.turn(ready)
+        try:
+            want = channel.turn(ready)
+        except BaseException as error:
+            # Without this the token would stay on the desk, for the watch to take.
+            want = self._give_up(channel, error)
         try:
             desk.pop()
         except IndexError:
@@ -258,7 +280,11 @@ class Relay:
         return self._take_turn(channel, RESUME)
 
     def _poke(self, channel: Channel) -> bool:
-        return not channel.is_registered or self._take_turn(channel, RESUME)
+        if channel.is_registered:
+            return self._take_turn(channel, RESUME)
+        # Its owner may have looked already, and be about to bring it back.
+        channel.is_poked = True
+        return True
 
     def _resume(self, channel: Channel) -> bool:
         # Neither here nor parked: its owner goes on with it anyway.
@@ -269,37 +295,54 @@ class Relay:
 
     def settle(self, channel: Channel, want: int) -> None:
         """See to what a channel wants; the leader only."""
-        if want == GONE:
+        try:
+            if want == PARKED:
+                want = self._park(channel)
+            if want == GONE:
+                self._forget(channel)
+            elif want == BENCH:
+                self._unregister(channel)
+                self._send_to_bench(channel)
+            elif want != PARKED:
+                self._register(channel, want)
+                self._timers.watch(channel)
+        except Exception as error:
+            # A socket that cannot be polled, say: left alone it would never end.
+            self._give_up(channel, error)
             self._forget(channel)
-        elif want == BENCH:
-            self._unregister(channel)
-            self._bench.run(lambda: self.finish(channel, channel.turn(RESUME)))
-        else:
-            self._register(channel, want)
-            self._timers.watch(channel)
+
+    def _send_to_bench(self, channel: Channel) -> None:
+        try:
+            self._bench.run(lambda: self.finish(channel, BENCH))
+        except RuntimeError as error:
+            logger.warning("no thread for a slow handler, it runs in place: %s", error)
+            channel.is_parked = True
+            self._queue.append((self._resume, channel))
 
     def _register(self, channel: Channel, want: int) -> None:
-        if want == PARKED:
-            # Not masked but unregistered: epoll reports HUP and ERR for an empty mask too.
-            self._park(channel)
-            return
         if not channel.is_registered:
+            if len(self._selector.get_map()) > MAX_POLLED:
+                raise OSError(errno.EMFILE, f"this system polls {MAX_POLLED} sockets at most")
             channel.fd = channel.stream.fileno()
             self._selector.register(channel.fd, want, channel)
             channel.is_registered = True
+            channel.interest = want
+            channel.came_back()
+            if channel.is_poked:
+                channel.is_poked = False
+                self._queue.append((self._poke, channel))
         elif want != channel.interest:
             self._selector.modify(channel.fd, want, channel)
         channel.interest = want
 
-    def _park(self, channel: Channel) -> None:
+    def _park(self, channel: Channel) -> int:
         want = channel.parked()
-        if want is None:
-            self._unregister(channel)
-            channel.is_parked = True
-        elif want == GONE:
-            self._forget(channel)
-        else:
-            self._register(channel, want)
+        if want is not None:
+            return want
+        # Not masked but unregistered: epoll reports HUP and ERR for an empty mask too.
+        self._unregister(channel)
+        channel.is_parked = True
+        return PARKED
 
     def _unregister(self, channel: Channel) -> None:
         if channel.is_registered:
@@ -316,12 +359,23 @@ class Relay:
 
     def finish(self, channel: Channel, want: int) -> None:
         """Go on with a channel on the bench thread that owns it, then give it back."""
-        while True:
-            if want == BENCH or (want == READ and channel.is_hot() and channel.await_hot()):
+        try:
+            while not self._stopped.is_set() and (want == BENCH or _stays_hot(channel, want)):
                 want = channel.turn(RESUME if want == BENCH else READ)
-            else:
-                break
+        except BaseException as error:
+            # Must not reach the loop of the lead, which this thread may have lost.
+            want = self._give_up(channel, error)
         self.adopt(channel, want)
+
+    def _give_up(self, channel: Channel, error: BaseException) -> int:
+        """End a channel whose own end has failed."""
+        logger.error("unexpected error on %r", channel, exc_info=error)
+        try:
+            channel.break_off(error)
+            channel.close()
+        except Exception:
+            logger.exception("unexpected error while closing %r", channel)
+        return GONE
 
     @property
     def is_busy(self) -> bool:
@@ -342,36 +396,66 @@ class Relay:
         # The token is here, so the selector is ours until the deputy has it.
         self._unregister(channel)
         channel.note_stall()
-        self._bench.run_urgent(self._lead)
+        self._appoint_deputy()
+
+    def _appoint_deputy(self) -> None:
+        is_told = False
+        while not self._is_stopping:
+            try:
+                self._bench.run_urgent(self._lead)
+            except RuntimeError as error:
+                # Until there is a thread, be it the one of the handler that is busy now.
+                if not is_told:
+                    is_told = True
+                    logger.warning("no thread to poll on: %s; trying again", error)
+                self._watch.pause()
+            else:
+                return
+        self._lead()  # which only shuts down
 
     # The end
 
     def _shut_down(self) -> None:
         self._stopped.set()
         self._break_off_queued()
-        for key in list(self._selector.get_map().values()):
+        # None when closed already, in the child of a fork.
+        for key in list((self._selector.get_map() or {}).values()):
             if key.data is not None:
-                key.data.break_off(StateError("the relay has stopped"))
+                self._orphan(key.data)
         self._close_own()
 
     def _break_off_queued(self) -> None:
         with contextlib.suppress(IndexError):
             while True:
-                for argument in self._queue.popleft()[1:]:
-                    if isinstance(argument, Channel):
-                        argument.break_off(StateError("the relay has stopped"))
+                function, *arguments = self._queue.popleft()
+                # A poke comes from anybody, but who hands a channel over owns it.
+                if function == self.settle or (
+                    function == self._resume and arguments[0].is_parked
+                ):
+                    self._orphan(arguments[0])
+
+    def _orphan(self, channel: Channel) -> None:
+        """End a channel that nobody polls any more; its owner only."""
+        try:
+            channel.break_off(StateError("the relay has stopped"))
+        except Exception:
+            logger.exception("unexpected error while closing %r", channel)
 
     def _close_own(self) -> None:
         self._selector.close()
-        self._wake_in.close()
-        self._wake_out.close()
+        with self._wake_lock:
+            self._wake_in.close()
+            self._wake_out.close()
 
     @classmethod
     def _forget_shared_in_child(cls) -> None:
         """Begin with none after a fork: the threads are the parent's."""
         relay, cls._shared, cls._shared_lock = cls._shared, None, threading.Lock()
         if relay is not None:
+            # Another thread may have held these at the moment of the fork.
+            relay._stopped, relay._wake_lock = threading.Event(), threading.Lock()
             relay._stopped.set()
+            relay._is_stopping = True
             for user in list(relay._users):
                 user.abandon()
             relay._close_own()
@@ -381,6 +465,17 @@ class Relay:
         relay, cls._shared = cls._shared, None
         if relay is not None:
             relay.stop()
+
+
+def _stays_hot(channel: Channel, want: int) -> bool:
+    """Tell whether a bench thread goes on with a channel; waits a little for it."""
+    # Past its deadline the leader must have it, who alone sees to time limits.
+    return (
+        want == READ
+        and channel.is_hot()
+        and channel.deadline > monotonic()
+        and channel.await_hot()
+    )
 
 
 atexit.register(Relay._stop_shared)

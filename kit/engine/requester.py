@@ -11,12 +11,12 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from kit.clock import monotonic
 from kit.engine.channel import GONE, PARKED, READ, WRITE, Channel
 from kit.engine.timers import NEVER
-from kit.errors import ProtocolError, RemoteProtocolError
+from kit.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
 from kit.wire.http1 import ClientProtocol, EndOfMessage, ResponseHead
 from kit.wire.streams import SocketStream, Stream, TlsStream
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from kit.limits import Limits
 
 RECEIVE_BYTES = 65536
+CONNECTING = frozenset((0, errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EINTR))
 
 
 class Owner(Protocol):
@@ -43,6 +44,7 @@ class Owner(Protocol):
         ...
 
     def note_closed(self, connection: Requester) -> None: ...
+    def note_switched(self, connection: Requester) -> None: ...
     def retry(self, transaction: Transaction) -> None: ...
     def end(self, transaction: Transaction, error: BaseException | None) -> None: ...
 
@@ -96,22 +98,18 @@ class Requester(Channel):
     # Connecting
 
     def _dial(self) -> Stream:
-        """Begin to connect to the next of the addresses."""
-        family, address = self._addresses.pop(0)
-        sock = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            sock.setblocking(False)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            code = sock.connect_ex(address)
-        except OSError:
-            sock.close()
-            raise
-        if code not in (0, errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EINTR):
-            sock.close()
-            if not self._addresses:
-                raise OSError(code, os.strerror(code))
-            return self._dial()
-        return SocketStream(sock)
+        """Begin to connect to the first address that does not fail at once.
+
+        Raises:
+            OSError: each of them does; the last one's error.
+        """
+        while True:
+            family, address = self._addresses.pop(0)
+            try:
+                return SocketStream(_begin_connect(family, address))
+            except OSError:
+                if not self._addresses:
+                    raise
 
     def step(self, ready: int) -> int:
         """Go on with the present phase."""
@@ -156,7 +154,7 @@ class Requester(Channel):
         self._has_response = False
         transaction.state = "sending the request"
         self._extend()
-        headers = [(b"Host", transaction.host_field()), *transaction.headers]
+        headers = transaction.fields()
         body = transaction.body
         whole = b"" if body is None else body.whole()
         if whole is not None:
@@ -188,16 +186,19 @@ class Requester(Channel):
         return READ | WRITE if self._unsent_bytes else READ
 
     def _exchange(self, ready: int) -> int:
-        if self._unsent_bytes and not self._send_is_pointless():
+        if self._unsent_bytes:
             try:
                 self._send_on()
             except (BrokenPipeError, ConnectionResetError):
                 # The server may have answered early and stopped reading: look for it.
-                self._blocks, self._unsent_bytes, self._unsent = None, 0, None
+                self._stop_sending()
         return self._receive()
 
-    def _send_is_pointless(self) -> bool:
-        return self._has_response and not self._protocol.can_reuse
+    def _stop_sending(self) -> None:
+        """Leave the rest of the request unsent; the connection ends with the response."""
+        if self._unsent_bytes or self._blocks is not None:
+            self._blocks, self._unsent, self._unsent_bytes = None, None, 0
+            self._is_sent = False
 
     def _receive(self) -> int:
         while True:
@@ -248,6 +249,9 @@ class Requester(Channel):
             self._has_response = True
             transaction.state = "receiving the response"
             transaction.begin_response(head.status, head.reason, head.raw_headers)
+            if head.status >= 300:
+                # RFC 9112 section 9.5: an answer that does not want the rest of the request.
+                self._stop_sending()
         return None
 
     def _complete(self, transaction: Transaction) -> int:
@@ -283,6 +287,13 @@ class Requester(Channel):
         transaction.connection = self
         self._phase = self._start_next
 
+    def is_usable(self) -> bool:
+        """Look whether the server has closed meanwhile; the leader asks it while idle."""
+        try:
+            return self.stream.recv(1) is None
+        except OSError:
+            return False
+
     def _start_next(self, ready: int) -> int:
         return self._start()
 
@@ -301,11 +312,21 @@ class Requester(Channel):
             raise RemoteProtocolError(
                 "the server switched protocols (101) though it was not asked to"
             )
-        self.transaction = None
+        self._has_response = True
         self.deadline = NEVER
+        # Raises when the handshake is not valid, and then the transaction fails.
+        upgrade.agree(self, head)
+        self.transaction = None
+        transaction.release()
         self._upgrade = upgrade
         self._phase = upgrade.step
-        return upgrade.open(self, head, self._protocol.take_buffer())
+        self._pool.note_switched(self)
+        return upgrade.open(self._protocol.take_buffer())
+
+    @property
+    def is_saying_goodbye(self) -> bool:
+        """Whether it is a websocket in its closing handshake."""
+        return self._upgrade is not None and self._upgrade.is_closing
 
     # The end
 
@@ -354,7 +375,8 @@ class Requester(Channel):
             self.served > 0
             and not self._has_response
             and isinstance(error, OSError | ProtocolError)
-            and not isinstance(error, TimeoutError)
+            # Neither of these would be any better on another connection.
+            and not isinstance(error, TimeoutError | LocalProtocolError)
         )
 
     def _leave(self) -> int:
@@ -367,3 +389,17 @@ class Requester(Channel):
         if not self.is_closed:
             super().close()
             self._pool.note_closed(self)
+
+
+def _begin_connect(family: int, address: tuple[Any, ...]) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        code = sock.connect_ex(address)
+        if code not in CONNECTING:
+            raise OSError(code, os.strerror(code))
+    except OSError:
+        sock.close()
+        raise
+    return sock

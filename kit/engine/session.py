@@ -17,7 +17,7 @@ from kit.engine.handling import summarize
 from kit.engine.pace import is_slow
 from kit.engine.timers import NEVER
 from kit.engine.websocket import WebSocketLink
-from kit.errors import HandlerReturnError, LocalProtocolError
+from kit.errors import ConnectionClosedError, HandlerReturnError, LocalProtocolError
 from kit.messages import Response
 from kit.opcodes import WebSocketOpCode
 from kit.wire.websocket import Accepted, Closed, Event, Message
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 GOING_AWAY = 1001
 INTERNAL_ERROR = 1011
+NO_CLOSE = 1006
 STOP_S = 0.5
 """How long a stopping server waits for a websocket's closing handshake."""
 
@@ -42,11 +43,14 @@ class ServerSession:
         self._accepted = accepted
         self._link = WebSocketLink(connection, accepted.protocol, connection.app.limits)
         self._events: collections.deque[Event] = collections.deque([OPENED])
-        self._opened = threading.Lock()
+        self._opening = threading.Lock()
         self._is_open = False
+        self._is_refused = False
+        self._has_failed = False
         self._returned: tuple[object, BaseException | None] | None = None
         self._wants_bench = False
         self._is_over = False
+        self._has_fed = False
         self._end: Closed | None = None
 
     # What a handler sees, from any thread
@@ -55,6 +59,11 @@ class ServerSession:
     def protocol(self) -> WebSocketProtocol:
         """The frames' state."""
         return self._accepted.protocol
+
+    @property
+    def lock(self) -> threading.Lock:
+        """Guards what is sent: the connection is closed with it held."""
+        return self._link.lock
 
     @property
     def subprotocol(self) -> str | None:
@@ -88,16 +97,29 @@ class ServerSession:
         self._link.close(code, reason)
 
     def _open(self) -> None:
-        with self._opened:
-            if self._is_open:
-                return
-            self._is_open = True
-            with self._link.lock:
-                try:
-                    self._connection.send_switch(self, self._accepted.headers)
-                except OSError as error:
-                    self._link.error = error
-                    self._connection.stream.cut()
+        if self._is_open:
+            return
+        with self._opening:
+            if self._is_refused:
+                raise ConnectionClosedError("the websocket was refused: nothing can be sent on it")
+            if not self._is_open:
+                with self._link.lock:
+                    self._send_switch()
+                # Only now, as others who find it open send at once.
+                self._is_open = True
+
+    def _send_switch(self) -> None:
+        try:
+            self._connection.send_switch(self, self._accepted.headers)
+        except OSError as error:
+            self._link.error = error
+            self._connection.stream.cut()
+
+    def _refuse(self) -> bool:
+        """Take the Open call for a refusal, unless another thread has just accepted."""
+        with self._opening:
+            self._is_refused = not self._is_open
+            return self._is_refused
 
     # The owner
 
@@ -119,15 +141,20 @@ class ServerSession:
 
     def expire(self) -> int:
         """End a websocket whose peer does not answer the Close, or reads nothing."""
+        connection = self._connection
+        late = self._link.sent_at + connection.app.limits.write_s
+        if connection.unsent_bytes and late > monotonic() and not self._is_closing():
+            connection.deadline = late  # it reads slowly, but it reads
+            return self._wants()
+        if self._is_over:
+            return self._finish(has_more=False)
         self._events.extend(self._link.end())
         self._link.error = self._link.error or TimeoutError("the peer did not answer in time")
         return self._deliver(may_block=False)
 
     def begin_stop(self) -> None:
         """Say goodbye, as the server stops; the leader calls it between turns."""
-        if self._connection.unsent_bytes:
-            self._connection.stream.cut()  # the leader must not wait for a peer that reads nothing
-        elif self._is_open:
+        if self._is_open and not self._is_closing():
             self._link.close(GOING_AWAY, "the server stops")
             self._connection.deadline = monotonic() + STOP_S
 
@@ -152,11 +179,17 @@ class ServerSession:
                 return want
         return self._wants()
 
+    def _is_closing(self) -> bool:
+        protocol = self._accepted.protocol
+        return protocol.is_closing or protocol.is_closed
+
     def _has_call(self) -> bool:
         return type(self._events[0]) in (Message, Closed)
 
     def _handle(self, event: Event) -> int | None:
         if type(event) is Message:
+            if self._has_failed:
+                return None  # its handler has raised: there is only the Close for it now
             return self._call(event.opcode, event.payload)
         if type(event) is Closed:
             self._is_over = True
@@ -189,18 +222,19 @@ class ServerSession:
             error = self._check_result(result)
             if error is None and isinstance(result, Response):
                 return self._connection.refuse_websocket(result, None)
-        if error is not None:
-            return self._fail(error)
-        if not self._is_open:
+        want = self._fail(error) if error is not None else None
+        if want is None and not self._has_fed:
+            self._has_fed = True
             self._open()
+            # What came behind the handshake, in the same packets.
             self._events.extend(self._link.feed(self._connection.take_buffer()))
-        return None
+        return want
 
     def _check_result(self, result: object) -> BaseException | None:
         name = self._connection.endpoint.name
         if not isinstance(result, Response):
             return HandlerReturnError(name, result)
-        if self._is_open:
+        if not self._refuse():
             return LocalProtocolError(
                 f"handler {name} returned a response on an open websocket: "
                 "only the Open call may refuse, and only before it sends"
@@ -209,8 +243,9 @@ class ServerSession:
 
     def _fail(self, error: BaseException) -> int | None:
         self._connection.note_exception(error)
-        if not self._is_open:
+        if self._refuse():
             return self._connection.refuse_websocket(None, error)
+        self._has_failed = True
         self._link.close(INTERNAL_ERROR, "the handler raised an exception")
         return None
 
@@ -219,14 +254,8 @@ class ServerSession:
         if connection.is_closed:
             return GONE
         if self._is_over:
-            if connection.unsent_bytes and self._link.error is None:
-                self._limit(connection.app.limits.write_s)
-                with self._link.lock:
-                    self._link.flush()
-                if connection.unsent_bytes and self._link.error is None:
-                    return self._link.wants()
-            return connection.end_websocket(self.close_code, self._explain_end())
-        if connection.is_stopping and not self._accepted.protocol.is_closing:
+            return self._wants_to_end()
+        if connection.is_stopping:
             self.begin_stop()
         if connection.unsent_bytes:
             self._limit(connection.app.limits.write_s)
@@ -235,6 +264,30 @@ class ServerSession:
         elif not connection.is_stopping:
             connection.deadline = NEVER
         return self._link.wants()
+
+    def _wants_to_end(self) -> int:
+        connection, link = self._connection, self._link
+        with link.lock:
+            link.flush()
+        if connection.unsent_bytes and link.error is None:
+            self._limit(connection.app.limits.write_s)
+            # Not for what else the peer says: nobody reads that any more.
+            return connection.stream.blocked_on
+        return self._finish(has_more=self._has_more())
+
+    def _finish(self, *, has_more: bool) -> int:
+        problem = self._explain_end()
+        return self._connection.end_websocket(self.close_code, problem, has_more=has_more)
+
+    def _has_more(self) -> bool:
+        """Tell whether the peer may still be sending, so that the Close could be lost."""
+        end = self._end
+        return (
+            end is not None
+            and not end.is_clean
+            and end.code != NO_CLOSE
+            and self._link.error is None
+        )
 
     def _limit(self, seconds: float) -> None:
         if self._connection.deadline == NEVER:

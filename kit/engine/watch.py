@@ -53,8 +53,8 @@ class Watch:
         """End the thread."""
         self._is_stopping = True
         self._tick.release()
-        if self.is_asleep:
-            self.wake()
+        # Whether it sleeps or not: it may be about to, having seen no stop yet.
+        self.wake()
         if self._thread is not threading.current_thread():
             self._thread.join()
 
@@ -69,12 +69,13 @@ class Watch:
             else:
                 idle += 1
             if idle < IDLE_LOOKS:
-                self._pause()
+                self.pause()
             else:
                 self._sleep(turn)
                 idle = 0
 
-    def _pause(self) -> None:
+    def pause(self) -> None:
+        """Wait for `STALL_S`, or for the stop; the watch only."""
         # A lock's timeout is the one wait that no clock-freezing tool replaces.
         self._tick.acquire(timeout=STALL_S)
 

@@ -1,19 +1,15 @@
 """An open websocket on a channel: sending from any thread, reading by its owner.
 
 The protocol and the way to the socket are guarded by `lock`. The owner holds
-it while it reads and parses, never while a handler runs. A sender puts what it
-wants sent into a queue and, if nobody holds the lock, carries the queue out
-itself; otherwise whoever holds the lock does so on the way out. So a message
-leaves at once, whichever thread sends it, and messages of one thread stay in
-order.
+it while it reads and parses, never while a handler runs, and nobody waits for
+the socket with it. So a message leaves at once, whichever thread sends it,
+messages of one thread stay in order, and an error is raised where it belongs.
 """
 
 from __future__ import annotations
 
-import collections
 import threading
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kit.clock import monotonic
 from kit.engine.channel import READ, WRITE, Channel
@@ -22,12 +18,14 @@ from kit.wire.streams import wait_ready
 from kit.wire.websocket import Closed, Event
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kit.limits import Limits
     from kit.wire.websocket import WebSocketProtocol
 
 RECEIVE_BYTES = 65536
-
-Order = tuple[Callable[..., None], tuple[Any, ...]]
+PATIENCE_S = 0.1
+"""A sender that waits for room looks this often whether the websocket is still there."""
 
 
 class WebSocketLink:
@@ -36,18 +34,19 @@ class WebSocketLink:
     Attributes:
         lock: guards the protocol and the channel's output.
         error: the transport's error that broke the connection, if one did.
+        sent_at: when the socket last took something, in monotonic seconds.
     """
 
-    __slots__ = ("_blocked_on", "_channel", "_limits", "_orders", "error", "lock", "protocol")
+    __slots__ = ("_blocked_on", "_channel", "_limits", "error", "lock", "protocol", "sent_at")
 
     def __init__(self, channel: Channel, protocol: WebSocketProtocol, limits: Limits) -> None:
         self._channel = channel
         self._limits = limits
-        self._orders: collections.deque[Order] = collections.deque()
         self._blocked_on = READ
         self.protocol = protocol
         self.lock = threading.Lock()
         self.error: OSError | None = None
+        self.sent_at = 0.0
 
     # Any thread
 
@@ -61,88 +60,103 @@ class WebSocketLink:
         """
         if isinstance(payload, str):
             _check_text(payload)
-            self._order(self.protocol.send_text, payload)
+            self._carry_out(self.protocol.send_text, payload)
         else:
-            self._order(self.protocol.send_binary, payload)
+            self._carry_out(self.protocol.send_binary, payload)
+        if self._channel.unsent_bytes:
+            self._await_room()
 
     def ping(self, payload: bytes = b"") -> None:
         """Send a Ping; its Pong shows up in the record."""
-        self._order(self.protocol.send_ping, payload)
+        self._carry_out(self.protocol.send_ping, payload)
 
     def close(self, code: int = 1000, reason: str = "") -> None:
-        """Begin the closing handshake; a second call does nothing."""
-        if not (self.protocol.is_closing or self.protocol.is_closed):
-            self._order(self.protocol.send_close, code, reason)
-            # Its time limit begins: the owner must look at the deadline.
-            self._channel.relay.poke(self._channel)
+        """Begin the closing handshake; a second call does nothing.
 
-    def _order(self, function: Callable[..., None], *arguments: object) -> None:
-        if self.protocol.is_closing or self.protocol.is_closed or self.error is not None:
-            raise ConnectionClosedError(self._closed_text())
-        self._orders.append((function, arguments))
-        self.carry_out()
+        Raises:
+            LocalProtocolError: the code or the reason cannot be sent.
+        """
+        try:
+            self._carry_out(self.protocol.send_close, code, reason)
+        except ConnectionClosedError:
+            return
+        # Its time limit begins: the owner must look at the deadline.
+        self._channel.relay.poke(self._channel)
+
+    def _carry_out(self, function: Callable[..., None], *arguments: object) -> None:
+        with self.lock:
+            if self.protocol.is_closing or self.protocol.is_closed or self.error is not None:
+                raise ConnectionClosedError(self._closed_text())
+            function(*arguments)
+            self.transmit()
+            if self.error is not None:
+                raise ConnectionClosedError(self._closed_text()) from self.error
         if self._channel.unsent_bytes:
             self._channel.relay.poke(self._channel)
-            self._await_room()
 
     def _closed_text(self) -> str:
         protocol = self.protocol
-        text = f"the websocket is closed (code {protocol.close_code}"
-        if protocol.close_reason:
-            text += f", {protocol.close_reason!r}"
-        return text + "): nothing can be sent any more"
-
-    def carry_out(self) -> None:
-        """Send what is in the queue, unless whoever holds the lock will."""
-        while self._orders:
-            if not self.lock.acquire(blocking=False):
-                return
-            try:
-                self._carry_out_all()
-            finally:
-                self.lock.release()
-
-    def _carry_out_all(self) -> None:
-        while self._orders:
-            function, arguments = self._orders.popleft()
-            try:
-                function(*arguments)
-            finally:
-                self.transmit()
+        text = "the websocket is closed"
+        if protocol.close_code is not None:
+            text += f" (code {protocol.close_code}"
+            text += f", {protocol.close_reason!r})" if protocol.close_reason else ")"
+        elif self.error is not None:
+            text = f"the websocket's connection is broken ({self.error})"
+        elif protocol.is_closing:
+            text = "this side has begun to close the websocket"
+        return f"{text}: nothing can be sent any more"
 
     def transmit(self) -> None:
         """Give the protocol's bytes to the socket; with the lock held."""
         data = self.protocol.data_to_send()
         if not data or self.error is not None:
             return
+        before = self._channel.unsent_bytes
         try:
             self._channel.write(data)
         except OSError as error:
-            # The owner finds the socket at its end and delivers the Close.
-            self.error = error
-            self._channel.stream.cut()
+            self._break(error)
+        else:
+            self._note_sent(before + len(data))
+
+    def _break(self, error: OSError) -> None:
+        # The owner finds the socket at its end and delivers the Close.
+        self.error = error
+        self._channel.stream.cut()
+
+    def _note_sent(self, before: int) -> None:
+        if self._channel.unsent_bytes < before:
+            self.sent_at = monotonic()
 
     def _await_room(self) -> None:
-        deadline = monotonic() + self._limits.write_s
-        while self._channel.unsent_bytes > self._limits.output_bytes and self.error is None:
-            left_s = deadline - monotonic()
-            if left_s <= 0 or not wait_ready(self._channel.stream, WRITE, left_s):
-                self._channel.stream.cut()
-                raise LimitError(
-                    "write_s", self._limits.write_s, "the websocket's peer reads nothing"
-                )
+        channel, limits = self._channel, self._limits
+        begun = monotonic()
+        while self._is_clogged() and not channel.is_closed:
+            left_s = max(begun, self.sent_at) + limits.write_s - monotonic()
+            if left_s <= 0:
+                channel.stream.cut()
+                raise LimitError("write_s", limits.write_s, "the websocket's peer reads nothing")
+            try:
+                # In short waits: the owner may close the socket, or flush, meanwhile.
+                wait_ready(channel.stream, WRITE, min(left_s, PATIENCE_S))
+            except ValueError:
+                break  # closed just now
             with self.lock:
                 self.flush()
+        if self.error is not None or channel.is_closed:
+            raise ConnectionClosedError(self._closed_text()) from self.error
 
     # The owner
 
     def flush(self) -> None:
         """Send on what the socket did not take before; with the lock held."""
-        if self._channel.unsent_bytes and self.error is None:
+        before = self._channel.unsent_bytes
+        if before and self.error is None:
             try:
                 self._channel.flush()
             except OSError as error:
-                self.error = error
+                self._break(error)
+            self._note_sent(before)
 
     def receive(self) -> list[Event]:
         """Read what the socket has and answer pings; the events in order."""
@@ -150,7 +164,6 @@ class WebSocketLink:
             self.flush()
             events = [] if self._is_clogged() else self._read()
             self.transmit()
-        self.carry_out()
         return events
 
     def feed(self, data: bytes) -> list[Event]:
@@ -172,7 +185,7 @@ class WebSocketLink:
             try:
                 data = stream.recv(RECEIVE_BYTES)
             except OSError as error:
-                self.error = error
+                self.error = self.error or error
                 data = b""
             if data is None:
                 self._blocked_on = stream.blocked_on
@@ -184,11 +197,11 @@ class WebSocketLink:
         return events
 
     def _is_clogged(self) -> bool:
-        return self._channel.unsent_bytes > self._limits.output_bytes
+        return self.error is None and self._channel.unsent_bytes > self._limits.output_bytes
 
     def wants(self) -> int:
         """Return what the channel should be polled for."""
-        if self._channel.unsent_bytes:
+        if self._channel.unsent_bytes and self.error is None:
             return WRITE if self._is_clogged() else READ | WRITE
         return READ | self._blocked_on
 

@@ -62,6 +62,12 @@ SPLITS = pytest.mark.parametrize("split", [whole, split_bytewise])
             ),
         ),
         (
+            "DELETE",
+            [(b"Content-Length", b"0")],
+            b"",
+            b"DELETE /x?y HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
+        ),
+        (
             "GET",
             [(b"Connection", b"close")],
             b"",

@@ -806,3 +806,26 @@ def test_the_names_that_were_checked_do_not_fill_the_memory() -> None:
     assert len(serialize._known_names) <= 1024
     assert len(serialize._known_fields) <= 256
     assert re.fullmatch(rb"X-\d+", next(iter(serialize._known_fields))[0][0])
+
+
+def test_a_remembered_block_is_still_counted_against_a_smaller_limit() -> None:
+    request = b"GET / HTTP/1.1\r\nHost: a\r\nA: remembered\r\nB: x\r\n\r\n"
+    assert parse(request).raw_headers[1] == (b"A", b"remembered")
+    protocol = ServerProtocol(Limits(head_fields=2))
+    protocol.receive(request)
+    with pytest.raises(RemoteProtocolError) as caught:
+        protocol.next_event()
+    assert caught.value.status_code == 431
+
+
+def test_the_blocks_that_are_remembered_are_few_and_not_shared_with_the_caller() -> None:
+    from kit.wire.http1 import fields
+
+    head = parse(GET)
+    head.raw_headers.append((b"Evil", b"x"))
+    assert parse(GET).raw_headers == [(b"Host", b"a")]
+    for number in range(200):
+        parse(b"GET / HTTP/1.1\r\nHost: a\r\nX: %d\r\n\r\n" % number)
+        parse(b"GET / HTTP/1.1\r\nHost: a\r\nX: %d%b\r\n\r\n" % (number, b"x" * 1024))
+    assert len(fields._known_blocks) <= 64
+    assert all(len(block) <= 1024 for block in fields._known_blocks)
