@@ -186,9 +186,10 @@ class HTTPServer:
             What was cut: each connection and what it was doing.
         """
         with self._lock:
-            was_running, self._state = self._state == "running", "stopped"
-        if not was_running or self._relay is None:
+            before, self._state = self._state, "stopped"
+        if before == "new":
             self._finished.set()
+        if before != "running" or self._relay is None:
             return []
         relay = self._relay
         cut: list[str] = []
@@ -196,6 +197,8 @@ class HTTPServer:
             relay.call(self._begin_stop)
             if not self._await_emptied(self.limits.grace_s if grace_s is None else grace_s):
                 cut = self._cut_all(relay)
+        except StateError as error:
+            logger.debug("%s was ended by the interpreter's exit: %s", self._describe(), error)
         finally:
             relay.release(self)
             self._finished.set()
@@ -379,7 +382,7 @@ def _choose_context(
     return tls.server_context(cert, privkey)
 
 
-def _check_context(context: ssl.SSLContext) -> None:
+def _check_context(context: object) -> None:
     import ssl
 
     if not isinstance(context, ssl.SSLContext) or context.protocol is ssl.PROTOCOL_TLS_CLIENT:

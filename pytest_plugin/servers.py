@@ -38,6 +38,7 @@ class ServerFactory:
 
     def __init__(self, find_authority: Callable[[], kit.CertificateAuthority]) -> None:
         self._find_authority = find_authority
+        self._is_over = False
         self._started: list[tuple[kit.HTTPServer, float | None]] = []
 
     def __call__(
@@ -58,9 +59,17 @@ class ServerFactory:
 
         Returns:
             The running server; it is stopped when the test is over.
+
+        Raises:
+            StateError: the test is over.
         """
         import kit
 
+        if self._is_over:
+            raise kit.StateError(
+                "the test of this kit_server_factory is over, nobody would stop the server: "
+                "ask for the fixture where the server is needed"
+            )
         context = self._find_authority().server_context(*name_leaf(host)) if tls else None
         server = kit.HTTPServer((host, 0), ssl_context=context, limits=limits)
         for each in routes:
@@ -71,6 +80,7 @@ class ServerFactory:
 
     def stop(self) -> None:
         """Stop every server, the last one first; warn of what had to be cut."""
+        self._is_over = True
         cut: list[str] = []
         with contextlib.ExitStack() as stack:  # one that fails must not keep the others
             for server, grace_s in self._started:

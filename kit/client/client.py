@@ -27,7 +27,6 @@ from kit.engine.pool import CancelledError, Pool
 from kit.engine.relay import Relay
 from kit.engine.transaction import MAX_REDIRECTS, Transaction
 from kit.errors import ConfigurationError, HandshakeError, KitError, LimitError, StateError
-from kit.headers import HeadersLike
 from kit.limits import Limits
 from kit.messages import error_from_transport
 from kit.wire import tls
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from kit.client.composing import Payload, Query
+    from kit.headers import HeadersLike
 
 DEFAULT_TIMEOUT_S = 30.0
 STOP_S = 2.0
@@ -457,7 +457,7 @@ class HTTPClient:
         return f"<HTTPClient {scheme}://{host}:{port} {self._state}, {self._pending} pending>"
 
 
-def _check_context(context: ssl.SSLContext | None) -> None:
+def _check_context(context: object) -> None:
     if context is None:
         return
     import ssl

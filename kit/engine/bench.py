@@ -78,6 +78,12 @@ class Bench:
             thread.join(max(0.0, deadline - monotonic()))
         return [thread.name for thread in threads if thread.is_alive()]
 
+    def abandon(self) -> None:
+        """Keep no thread: after a fork, in the child, which has at most the caller."""
+        self._lock = threading.Lock()
+        self._is_closed = True
+        self._idle, self._threads = [], set()
+
     def _enqueue(self, job: Job) -> None:
         if not self._backlog:
             logger.warning(

@@ -104,12 +104,14 @@ class Channel:
     def _end_badly(self, error: BaseException) -> int:
         # The leader counts on it that a turn never raises.
         try:
-            return self.break_off(error)
+            self.break_off(error)
         except BaseException:
             logger.exception("unexpected error while a connection was ended")
-            self.is_closed = True
-            self.stream.close()
-            return GONE
+        try:
+            self.close()  # which does nothing if it was `close` that failed
+        except BaseException:
+            logger.exception("unexpected error while a connection was closed")
+        return GONE
 
     def break_off(self, error: BaseException) -> int:
         """End the channel after an error."""

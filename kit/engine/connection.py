@@ -293,6 +293,8 @@ class Connection(Handling):
             except BaseException as error:
                 # The head is out: all that can be done is to end in mid-body.
                 self.note_exception(error)
+                if self.request.http_version == "1.0":
+                    self.stream.spoil()  # its body may end where the connection does
                 return self.break_off(error)
             if data:
                 self.write(data)

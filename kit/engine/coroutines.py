@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,9 @@ from kit.clock import monotonic
 
 if TYPE_CHECKING:
     import asyncio
+
+CANCEL_S = 0.5
+"""How long a stop waits for coroutines that it has cancelled."""
 
 Done = Callable[[Any, BaseException | None], None]
 
@@ -26,7 +28,7 @@ class Coroutines:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: dict[asyncio.Task[Any], Done] = {}
 
     def run(self, coroutine: Coroutine[Any, Any, Any], done: Done) -> None:
         """Run a coroutine and call `done(result, error)` on the loop's thread."""
@@ -70,13 +72,15 @@ class Coroutines:
         import asyncio
 
         task = asyncio.get_running_loop().create_task(_run_to_end(coroutine))
-        self._tasks.add(task)
-        task.add_done_callback(lambda ended: self._finish(ended, done))
+        self._tasks[task] = done
+        task.add_done_callback(self._finish)
 
-    def _finish(self, task: asyncio.Task[tuple[Any, BaseException | None]], done: Done) -> None:
-        self._tasks.discard(task)
+    def _finish(self, task: asyncio.Task[tuple[Any, BaseException | None]]) -> None:
+        done = self._tasks.pop(task, None)
+        if done is None:
+            return  # it went on after it was cancelled, and has been given up
         if task.cancelled():
-            done(None, RuntimeError("the handler was cancelled, as the server stopped"))
+            done(None, RuntimeError("the handler was cancelled"))
         else:
             done(*task.result())
 
@@ -86,8 +90,11 @@ class Coroutines:
         async def drain(tasks: list[asyncio.Task[Any]]) -> None:
             for task in tasks:
                 task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait(tasks, timeout=1.0)
+            await asyncio.wait(tasks, timeout=CANCEL_S)
+            for task in tasks:
+                done = self._tasks.pop(task, None)
+                if done is not None:
+                    done(None, RuntimeError("the handler went on although it was cancelled"))
 
         loop = asyncio.get_running_loop()
         if not self._tasks:

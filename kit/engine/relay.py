@@ -456,6 +456,7 @@ class Relay:
             relay._stopped, relay._wake_lock = threading.Event(), threading.Lock()
             relay._stopped.set()
             relay._is_stopping = True
+            relay._bench.abandon()
             for user in list(relay._users):
                 user.abandon()
             relay._close_own()

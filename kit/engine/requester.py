@@ -168,7 +168,19 @@ class Requester(Channel):
             )
             self._blocks, self._is_sent = (body.blocks() if body else None), False
         self.write(data)
-        return self._send_on()
+        return self._send_if_taken()
+
+    def _send_if_taken(self) -> int:
+        before = self._unsent_bytes
+        try:
+            want = self._send_on()
+        except (BrokenPipeError, ConnectionResetError):
+            # The server may have answered early and stopped reading: look for it.
+            self._stop_sending()
+            return READ
+        if self._unsent_bytes < before:
+            self._extend()  # a part of a large block is progress too
+        return want
 
     def _send_on(self) -> int:
         while not self._unsent_bytes or self.flush():
@@ -187,11 +199,7 @@ class Requester(Channel):
 
     def _exchange(self, ready: int) -> int:
         if self._unsent_bytes:
-            try:
-                self._send_on()
-            except (BrokenPipeError, ConnectionResetError):
-                # The server may have answered early and stopped reading: look for it.
-                self._stop_sending()
+            self._send_if_taken()
         return self._receive()
 
     def _stop_sending(self) -> None:
@@ -397,9 +405,10 @@ def _begin_connect(family: int, address: tuple[Any, ...]) -> socket.socket:
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         code = sock.connect_ex(address)
-        if code not in CONNECTING:
-            raise OSError(code, os.strerror(code))
     except OSError:
         sock.close()
         raise
+    if code not in CONNECTING:
+        sock.close()
+        raise OSError(code, os.strerror(code))
     return sock

@@ -42,6 +42,8 @@ class ServerSession:
         self._connection = connection
         self._accepted = accepted
         self._link = WebSocketLink(connection, accepted.protocol, connection.app.limits)
+        # So that the handler can still answer the messages before the Close.
+        accepted.protocol.defers_close = True
         self._events: collections.deque[Event] = collections.deque([OPENED])
         self._opening = threading.Lock()
         self._is_open = False
@@ -183,6 +185,9 @@ class ServerSession:
         protocol = self._accepted.protocol
         return protocol.is_closing or protocol.is_closed
 
+    def _is_gone(self) -> bool:
+        return self._link.error is not None or self._accepted.protocol.is_closed
+
     def _has_call(self) -> bool:
         return type(self._events[0]) in (Message, Closed)
 
@@ -194,6 +199,7 @@ class ServerSession:
         if type(event) is Closed:
             self._is_over = True
             self._end = event
+            self._link.conclude()
             return self._call(WebSocketOpCode.Close, "")
         return None  # Ping and Pong are in the record, and answered
 
@@ -242,7 +248,11 @@ class ServerSession:
         return None
 
     def _fail(self, error: BaseException) -> int | None:
-        self._connection.note_exception(error)
+        exchange = self._connection.exchange
+        if isinstance(error, ConnectionClosedError) and self._is_gone() and exchange is not None:
+            exchange.exception = error  # it sent to a peer that has left: nobody's mistake
+        else:
+            self._connection.note_exception(error)
         if self._refuse():
             return self._connection.refuse_websocket(None, error)
         self._has_failed = True

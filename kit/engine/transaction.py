@@ -304,11 +304,12 @@ def _resolve(base: str, location: str) -> tuple[Origin | None, str]:
 
 
 def _write_all(sink: IO[bytes], piece: bytes) -> None:
-    taken = sink.write(piece)
-    # A file without a buffer may take less than it is given.
-    while isinstance(taken, int) and taken < len(piece):
+    # A file without a buffer may take less than it is given; others may tell nothing.
+    taken: int | None = sink.write(piece)
+    while taken is not None and taken < len(piece):
         if taken <= 0:
-            raise OSError("the sink takes no more bytes")
+            msg = "the sink takes no more bytes"
+            raise OSError(msg)
         piece = piece[taken:]
         taken = sink.write(piece)
 

@@ -173,6 +173,12 @@ class WebSocketLink:
             self.transmit()
         return events
 
+    def conclude(self) -> None:
+        """Answer the peer's Close, as what came before it has been handled."""
+        with self.lock:
+            self.protocol.conclude()
+            self.transmit()
+
     def end(self) -> list[Event]:
         """Take the connection as ended; gives the Closed event, once."""
         with self.lock:

@@ -1,21 +1,54 @@
 """Assertions for tests of any kind: plain functions that raise `AssertionError`.
 
 - `assert_route`, `assert_no_route`: which route takes a request, without a server.
-- `assert_opcodes`: what crossed a websocket, in order.
-- `assert_guarded`: that a function keeps hostile file names inside a directory.
+- `assert_exchanges`, `assert_count`, `assert_no_unexpected`: which requests came.
+- `assert_request_headers`, `assert_body`: what was in one of them.
+- `assert_connections`, `assert_tls`, `assert_retries`: over which connections, when.
+- `assert_opcodes`: what crossed a websocket, in order; with `repeat`, `optional`,
+  `any_order`, `sent`, `received` and `json_payload` for what may vary.
+- `assert_guarded`: that a function, or a live URL, keeps hostile file names inside
+  a directory; `canary_files` makes one to serve.
+- `format_curl`, `format_timeline`: exchanges as text, for a report.
 """
 
 from __future__ import annotations
 
+from kit.testing.canaries import CanaryFiles, canary_files
+from kit.testing.connections import assert_connections, assert_retries, assert_tls
+from kit.testing.corpus import HostileName, load_corpus
+from kit.testing.curl import format_curl
+from kit.testing.exchanges import assert_count, assert_exchanges, assert_no_unexpected
+from kit.testing.items import any_order, optional, received, repeat, sent
+from kit.testing.matchers import json_payload
 from kit.testing.opcodes import assert_opcodes
+from kit.testing.requests import assert_body, assert_request_headers
 from kit.testing.routes import assert_no_route, assert_route
-from kit.testing.traversal import HostileName, assert_guarded, load_corpus
+from kit.testing.timeline import format_timeline
+from kit.testing.traversal import assert_guarded
 
 __all__ = [
+    "CanaryFiles",
     "HostileName",
+    "any_order",
+    "assert_body",
+    "assert_connections",
+    "assert_count",
+    "assert_exchanges",
     "assert_guarded",
     "assert_no_route",
+    "assert_no_unexpected",
     "assert_opcodes",
+    "assert_request_headers",
+    "assert_retries",
     "assert_route",
+    "assert_tls",
+    "canary_files",
+    "format_curl",
+    "format_timeline",
+    "json_payload",
     "load_corpus",
+    "optional",
+    "received",
+    "repeat",
+    "sent",
 ]

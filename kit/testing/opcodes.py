@@ -2,43 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from kit.errors import ConfigurationError
 from kit.opcodes import WebSocketOpCode
 from kit.record import Exchange, FrameRecord
+from kit.testing.items import ExpectedStep, list_leaves, parse_items
+from kit.testing.patterns import Automaton
+from kit.testing.steps import CLOSE, OPEN, read_steps
+from kit.testing.text import align, count, show_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Sequence
 
-Expected: TypeAlias = "WebSocketOpCode | tuple[WebSocketOpCode, Any]"
+    from kit.testing.items import Item
+    from kit.testing.patterns import Walk
+    from kit.testing.steps import Step
 
 _CONTROL = (WebSocketOpCode.Ping, WebSocketOpCode.Pong)
 _DIRECTIONS = ("sent", "received", None)
-_SHOWN_BYTES = 60
+_SHOWN_BEFORE = 20
 _SHOWN_REST = 10
-_ANY = object()
-
-
-class _Step(NamedTuple):
-    """One event of a websocket: a message, a control frame, or its opening.
-
-    `notes` tells what is peculiar about it, `length` what its payload would
-    have been had all of it been kept.
-    """
-
-    opcode: int
-    payload: Any
-    notes: str = ""
-
-    def __str__(self) -> str:
-        return f"{_name(self.opcode)}{_show(self.payload)}"
+_SHOWN_WANTED = 8
 
 
 def assert_opcodes(
     websocket: Exchange | Iterable[Any],
-    expected: Iterable[Expected],
+    expected: Iterable[Item],
     *,
     direction: str | None = None,
     include_control: bool = False,
@@ -46,158 +36,143 @@ def assert_opcodes(
     """Assert that a websocket's opcodes, and payloads where given, are these in order.
 
     Messages that were sent in several frames count as one. Ping and Pong are
-    left out unless `expected` names one of them.
+    left out unless `expected` names one of them. Of an exchange `expected` may
+    leave out the `Open` it begins with, and the Close that only answers a Close.
+
+    Items are opcodes, pairs (opcode, payload), and groups of them: `repeat`,
+    `optional`, `any_order`, `sent`, `received`. A payload is a value that is
+    compared with `==`, a compiled pattern for all of it, a function that judges
+    it, a `json_payload`, or `...` for any. Of a Close it is the code, or
+    (code, reason), each in any of these forms.
 
     Args:
         websocket: a recorded exchange, its frames, or opcodes and (opcode,
-            payload) pairs that a handler has collected. An exchange begins with
-            `Open`, which `expected` may leave out.
-        expected: opcodes and (opcode, payload) pairs. Of a Close the payload may
-            be the code, or (code, reason); payloads are compared with `==`.
-        direction: "sent" or "received" as seen from the side that recorded, or
-            None for both in wire order. Plain opcodes have no direction.
+            payload) pairs that a handler has collected.
+        expected: the items.
+        direction: "sent" or "received" as seen from the server (of bare frames,
+            as recorded), or None for both in wire order. Plain opcodes, and
+            `Open`, have no direction.
         include_control: whether Ping and Pong count.
 
     Raises:
         AssertionError: they differ; the text walks through to where they part.
+        ConfigurationError: an argument cannot work.
+        LimitError: the items can be read in too many ways at once.
     """
     __tracebackhide__ = True
     if direction not in _DIRECTIONS:
         msg = f"direction must be 'sent', 'received' or None, not {direction!r}"
         raise ConfigurationError(msg)
-    wanted = [_parse_step(item) for item in expected]
-    exchange = websocket if isinstance(websocket, Exchange) else None
-    got = list(_read(websocket, direction))
-    if not include_control and not any(step.opcode in _CONTROL for step in wanted):
-        got = [step for step in got if step.opcode not in _CONTROL]
-    if got[:1] and exchange is not None and not _begins_with_open(wanted):
-        got = got[1:]
-    parted = _find_parting(got, wanted)
-    if parted is not None:
-        raise AssertionError(_describe(got, wanted, parted, exchange))
+    if not isinstance(websocket, Exchange) and hasattr(websocket, "__next__"):
+        websocket = list(websocket)
+    pattern = parse_items(expected)
+    leaves = list(list_leaves(pattern))
+    steps = _choose_steps(read_steps(websocket, direction), leaves, websocket, include_control)
+    automaton = Automaton(pattern)
+    answer = _find_answering_close(steps) if isinstance(websocket, Exchange) else None
+    for index, step in enumerate(steps):
+        may_end_before = automaton.may_end
+        if not automaton.feed(step):
+            if index == answer and may_end_before:
+                return
+            raise AssertionError(_describe(steps, automaton.describe(), websocket))
+    if not automaton.may_end:
+        raise AssertionError(_describe(steps, automaton.describe(), websocket))
 
 
-def _begins_with_open(steps: Sequence[_Step]) -> bool:
-    return bool(steps) and steps[0].opcode == WebSocketOpCode.Open
-
-
-def _read(websocket: Exchange | Iterable[Any], direction: str | None) -> Iterator[_Step]:
-    if isinstance(websocket, Exchange):
-        if websocket.is_websocket:
-            yield _Step(WebSocketOpCode.Open, b"")
-        yield from _assemble(websocket.frames, direction)
-        return
-    if isinstance(websocket, str | bytes) or not isinstance(websocket, Iterable):
+def _choose_steps(
+    steps: list[Step],
+    leaves: Sequence[ExpectedStep],
+    websocket: object,
+    include_control: bool,  # noqa: FBT001 - private
+) -> list[Step]:
+    """Leave out what `expected` need not name, and does not."""
+    named = {leaf.opcode for leaf in leaves}
+    if not include_control and not named.intersection(_CONTROL):
+        steps = [step for step in steps if step.opcode not in _CONTROL]
+    if isinstance(websocket, Exchange) and OPEN not in named and steps[:1]:
+        steps = steps[1:] if steps[0].opcode == OPEN else steps
+    directed = next((leaf for leaf in leaves if leaf.direction and leaf.opcode != OPEN), None)
+    unknown = next((one for one in steps if not one.direction and one.opcode != OPEN), None)
+    if directed is not None and unknown is not None:
         msg = (
-            "expected an Exchange, frames, opcodes or (opcode, payload) pairs, "
-            f"not {type(websocket).__name__}"
+            f"whether it was {directed.direction} cannot be told of {unknown}, which a handler "
+            "has collected: give the recorded exchange"
         )
         raise ConfigurationError(msg)
-    items = list(websocket)
-    if items and all(isinstance(item, FrameRecord) for item in items):
-        yield from _assemble(items, direction)
+    return steps
+
+
+def _find_answering_close(steps: Sequence[Step]) -> int | None:
+    """Find the last step if it is a Close that answers one of the other side."""
+    closes = [step.direction for step in steps if step.opcode == CLOSE]
+    is_answer = len(closes) == 2 and closes[0] != closes[1] and steps[-1].opcode == CLOSE
+    return len(steps) - 1 if is_answer else None
+
+
+def _describe(steps: Sequence[Step], walk: Walk, websocket: object) -> str:
+    rows, taken = _make_rows(steps, websocket), walk.taken
+    unit = "frame" if isinstance(websocket, Exchange) or _is_frames(websocket) else "step"
+    skipped = max(0, taken - _SHOWN_BEFORE)
+    lines = [f"  ✓ the first {count(skipped, 'step')} as expected"] if skipped else []
+    lines += [f"  ✓ {row}" for row in rows[skipped:taken]]
+    if taken == len(steps):
+        head = "the websocket ends too early:" if steps else "nothing happened on the websocket:"
+        lines.append(f"  ✗ expected {_list_wanted(walk)}, but there is no more")
     else:
-        yield from map(_parse_step, items)
+        number = steps[taken].number
+        unit += "s" if "-" in number else ""
+        head = f"the websocket parts from what was expected at {unit} {number}:"
+        lines += [f"  ✗ {rows[taken]}", f"    expected {_list_wanted(walk)}"]
+        lines += _explain(walk, steps[taken])
+        rest = rows[taken + 1 :]
+        lines += [f"    {row} (not compared)" for row in rest[:_SHOWN_REST]]
+        if len(rest) > _SHOWN_REST:
+            lines.append(f"    and {len(rest) - _SHOWN_REST} more")
+    if walk.rest:
+        lines.append(f"    still expected after that: {_join(walk.rest, ', ')}")
+    told = _describe_exchange(websocket) if isinstance(websocket, Exchange) else []
+    return "\n".join([head, *lines, *told])
 
 
-def _assemble(frames: Iterable[FrameRecord], direction: str | None) -> Iterator[_Step]:
-    """Join the frames of each message; the two directions may interleave."""
-    unfinished: dict[str, list[FrameRecord]] = {}
-    for frame in frames:
-        if direction is not None and frame.direction != direction:
-            continue
-        if frame.opcode >= WebSocketOpCode.Close:
-            yield _Step(frame.opcode, _read_payload([frame]), frame.direction)
-            continue
-        message = unfinished.setdefault(frame.direction, [])
-        message.append(frame)
-        if frame.is_final:
-            del unfinished[frame.direction]
-            yield _message_step(message, frame.direction)
-    for side, message in unfinished.items():
-        yield _message_step(message, f"{side}, not finished")
+def _is_frames(websocket: object) -> bool:
+    return isinstance(websocket, list | tuple) and all(
+        isinstance(each, FrameRecord) for each in websocket
+    )
 
 
-def _message_step(message: Sequence[FrameRecord], notes: str) -> _Step:
-    if len(message) > 1:
-        notes = f"{notes}, {len(message)} frames"
-    kept, length = sum(len(one.payload) for one in message), sum(one.length for one in message)
-    if kept < length:
-        notes = f"{notes}, only {kept} of {length} bytes were recorded"
-    return _Step(message[0].opcode, _read_payload(message), notes)
+def _make_rows(steps: Sequence[Step], websocket: object) -> list[str]:
+    start = next((step.at for step in steps if step.at is not None), 0.0)
+    if isinstance(websocket, Exchange):
+        start = websocket.first_byte_at or websocket.received_at
+    cells = []
+    for step in steps:
+        at = "" if step.at is None else f"+{show_duration(max(0.0, step.at - start))}"
+        notes = f" ({step.notes})" if step.notes else ""
+        cells.append((step.number, at, step.direction, f"{step}{notes}"))
+    return align(cells)
 
 
-def _read_payload(message: Sequence[FrameRecord]) -> str | bytes:
-    payload = b"".join(frame.payload for frame in message)
-    if message[0].opcode == WebSocketOpCode.Text:
-        return payload.decode("utf-8", "replace")
-    return payload
+def _list_wanted(walk: Walk) -> str:
+    wanted = [str(leaf) for leaf in walk.wanted]
+    return _join([*wanted, "the end"] if walk.may_end or not wanted else wanted, " or ")
 
 
-def _parse_step(item: object) -> _Step:
-    if isinstance(item, FrameRecord):
-        return _Step(item.opcode, _read_payload([item]), item.direction)
-    if isinstance(item, int) and item in list(WebSocketOpCode):
-        return _Step(item, _ANY)
-    if isinstance(item, tuple) and len(item) == 2 and item[0] in list(WebSocketOpCode):
-        return _Step(item[0], item[1])
-    msg = f"{item!r} is neither a WebSocketOpCode nor a pair (WebSocketOpCode, payload)"
-    raise ConfigurationError(msg)
+def _join(texts: Sequence[str], between: str) -> str:
+    left_out = len(texts) - _SHOWN_WANTED
+    more = [f"{left_out} more"] if left_out > 0 else []
+    return between.join([*texts[:_SHOWN_WANTED], *more])
 
 
-def _find_parting(got: Sequence[_Step], wanted: Sequence[_Step]) -> int | None:
-    for index, (one, other) in enumerate(zip(got, wanted, strict=False)):
-        if not _is_equal(one, other):
-            return index
-    return None if len(got) == len(wanted) else min(len(got), len(wanted))
+def _explain(walk: Walk, step: Step) -> list[str]:
+    lines = []
+    for leaf in walk.wanted[:_SHOWN_WANTED]:
+        assert isinstance(leaf, ExpectedStep)  # noqa: S101 - items makes no other
+        lines += [f"      {line}" for line in leaf.explain(step)]
+    return lines
 
 
-def _is_equal(got: _Step, wanted: _Step) -> bool:
-    if got.opcode != wanted.opcode:
-        return False
-    if wanted.payload is _ANY or got.payload is _ANY or bool(got.payload == wanted.payload):
-        return True
-    if got.opcode != WebSocketOpCode.Close or not isinstance(got.payload, bytes):
-        return False
-    code, reason = _read_close(got.payload)
-    return wanted.payload in (code, (code, reason))
-
-
-def _read_close(payload: bytes) -> tuple[int, str]:
-    # RFC 6455 section 7.1.5: 1005 stands for a Close frame without a code.
-    code = int.from_bytes(payload[:2], "big") if len(payload) >= 2 else 1005
-    return code, payload[2:].decode("utf-8", "replace")
-
-
-def _describe(
-    got: Sequence[_Step], wanted: Sequence[_Step], parted: int, exchange: Exchange | None
-) -> str:
-    lines = [f"the websocket's opcodes part from what was expected at step {parted + 1}:"]
-    for number, step in enumerate(got[:parted], 1):
-        lines.append(f"  ✓ {number} {step}{_note(step)}")
-    lines.append(f"  ✗ {parted + 1} {_describe_parting(got, wanted, parted)}")
-    for number, step in enumerate(got[parted + 1 :][:_SHOWN_REST], parted + 2):
-        lines.append(f"    {number} {step}{_note(step)} (not compared)")
-    left_out = len(got) - parted - 1 - _SHOWN_REST
-    if left_out > 0:
-        lines.append(f"    and {left_out} more")
-    rest = wanted[parted + 1 :]
-    if rest:
-        lines.append(f"    still expected after that: {', '.join(map(str, rest))}")
-    return "\n".join(lines + _describe_exchange(exchange))
-
-
-def _describe_parting(got: Sequence[_Step], wanted: Sequence[_Step], parted: int) -> str:
-    if parted >= len(wanted):
-        return f"expected the end, got {got[parted]}{_note(got[parted])}"
-    if parted >= len(got):
-        return f"expected {wanted[parted]}, but there is no more"
-    return f"expected {wanted[parted]}, got {got[parted]}{_note(got[parted])}"
-
-
-def _describe_exchange(exchange: Exchange | None) -> list[str]:
-    if exchange is None:
-        return []
+def _describe_exchange(exchange: Exchange) -> list[str]:
     lines = [repr(exchange)]
     if not exchange.is_websocket:
         lines.append("it never became a websocket")
@@ -206,23 +181,3 @@ def _describe_exchange(exchange: Exchange | None) -> list[str]:
     if exchange.dropped_frames:
         lines.append(f"{exchange.dropped_frames} of its frames were not kept in the record")
     return lines
-
-
-def _note(step: _Step) -> str:
-    return f" ({step.notes})" if step.notes else ""
-
-
-def _name(opcode: int) -> str:
-    try:
-        return WebSocketOpCode(opcode).name
-    except ValueError:
-        return f"opcode {opcode}"
-
-
-def _show(payload: object) -> str:
-    if payload is _ANY or payload == b"":
-        return ""
-    text = repr(payload)
-    if len(text) > _SHOWN_BYTES:
-        return f" {text[:_SHOWN_BYTES]}… ({len(text)} characters)"
-    return f" {text}"

@@ -78,7 +78,7 @@ def _excerpt(text: str | bytes, start: int, at: int) -> str:
 
 
 def _count(text: str | bytes) -> str:
-    return f"{len(text)} {'characters' if isinstance(text, str) else 'bytes'}"
+    return count(len(text), "character" if isinstance(text, str) else "byte")
 
 
 def show_duration(seconds: float) -> str:

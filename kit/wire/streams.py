@@ -13,12 +13,17 @@ import contextlib
 import select
 import socket
 import ssl
+import struct
+import sys
 from typing import Protocol
 
 READ = 1
 WRITE = 2
 
 Address = tuple[str, int]
+
+# struct linger: on, for 0 seconds. Windows has it in shorts.
+_NO_LINGER = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 
 class Stream(Protocol):
@@ -44,6 +49,10 @@ class Stream(Protocol):
 
     def shutdown_write(self) -> None:
         """Tell the peer that nothing more will come."""
+        ...
+
+    def spoil(self) -> None:
+        """See to it that the peer cannot take the coming `close` for a good end."""
         ...
 
     def cut(self) -> None:
@@ -93,6 +102,11 @@ class SocketStream:
         with contextlib.suppress(OSError):
             self.sock.shutdown(socket.SHUT_WR)
 
+    def spoil(self) -> None:
+        # Without lingering TCP ends with a RST in place of a FIN.
+        with contextlib.suppress(OSError):
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+
     def cut(self) -> None:
         with contextlib.suppress(OSError):
             self.sock.shutdown(socket.SHUT_RDWR)
@@ -112,7 +126,7 @@ class TlsStream:
             what came before may be cut short (RFC 8446 section 6.1).
     """
 
-    __slots__ = ("blocked_on", "sock", "was_cut")
+    __slots__ = ("_is_shut", "blocked_on", "sock", "was_cut")
 
     def __init__(
         self,
@@ -122,6 +136,8 @@ class TlsStream:
         server_hostname: str | None = None,
     ) -> None:
         sock.setblocking(False)
+        # Of a socket whose peer has left `wrap_socket` makes a new one that nobody can close.
+        sock.getpeername()
         self.sock = context.wrap_socket(
             sock,
             server_side=server_hostname is None,
@@ -131,6 +147,7 @@ class TlsStream:
         )
         self.blocked_on = READ
         self.was_cut = False
+        self._is_shut = False
 
     def fileno(self) -> int:
         return self.sock.fileno()
@@ -147,6 +164,8 @@ class TlsStream:
         return True
 
     def recv(self, max_bytes: int) -> bytes | None:
+        if self._is_shut:
+            return self._recv_sealed(max_bytes)
         try:
             return self.sock.recv(max_bytes)
         except ssl.SSLWantReadError:
@@ -160,6 +179,15 @@ class TlsStream:
             return b""
         return None
 
+    def _recv_sealed(self, max_bytes: int) -> bytes | None:
+        # After our goodbye OpenSSL takes data of the peer's for an error. All that can be
+        # wanted of it now is that it is read, so that TCP does not reset.
+        try:
+            return socket.socket.recv(self.sock, max_bytes)
+        except BlockingIOError:
+            self.blocked_on = READ
+            return None
+
     def send(self, data: bytes | memoryview) -> int:
         try:
             return self.sock.send(data)
@@ -172,6 +200,9 @@ class TlsStream:
     def has_pending(self) -> bool:
         return self.sock.pending() > 0
 
+    def spoil(self) -> None:
+        pass  # the missing goodbye tells
+
     def say_goodbye(self) -> None:
         # The peer's own goodbye is not waited for: SSLWantReadError is the usual end.
         with contextlib.suppress(OSError, ValueError):
@@ -179,6 +210,7 @@ class TlsStream:
 
     def shutdown_write(self) -> None:
         self.say_goodbye()
+        self._is_shut = True
         with contextlib.suppress(OSError):
             socket.socket.shutdown(self.sock, socket.SHUT_WR)
 
@@ -235,7 +267,8 @@ class MemoryStream:
             self.blocked_on = WRITE
             return 0
         piece = bytes(data[:room])
-        self._peer._inbox.append(piece)
+        if piece:  # as an empty one would look like the end
+            self._peer._inbox.append(piece)
         return len(piece)
 
     def has_pending(self) -> bool:
@@ -246,6 +279,9 @@ class MemoryStream:
 
     def shutdown_write(self) -> None:
         self.is_finished = True
+
+    def spoil(self) -> None:
+        pass  # there is but one kind of end
 
     def cut(self) -> None:
         self.is_finished = self.is_closed = True

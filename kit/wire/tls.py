@@ -130,6 +130,10 @@ class CertificateAuthority:
         context = self._server_contexts.get(hostnames)
         if context is None:
             context = _bare_server_context()
+            # There is nothing to resume on servers that live for a test, and a client that
+            # reads in one thread while it writes in another trips over a ticket now and then:
+            # the SSL objects of Python 3.11 have no lock, and the client waits for ever.
+            context.num_tickets = 0
             self._issue(hostnames).configure_cert(context)
             context = self._server_contexts.setdefault(hostnames, context)
         return context

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-import itertools
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -41,9 +40,8 @@ def test_each_request_gets_its_own_answer_while_the_lead_changes_hands(serve: Se
 
     def talk(plan: list[str]) -> None:
         with Talk(server.addr) as peer:
-            for some in itertools.batched(plan, 5) if hasattr(itertools, "batched") else [
-                plan[i : i + 5] for i in range(0, len(plan), 5)
-            ]:
+            for start in range(0, len(plan), 5):
+                some = plan[start : start + 5]
                 peer.ask(*some)
                 for target in some:
                     answer = peer.read_answer()
@@ -185,7 +183,7 @@ def test_whatever_a_handler_raises_becomes_a_500_and_the_connection_goes_on(
 
 def test_a_generator_that_raises_system_exit_ends_its_connection_alone(serve: Serve) -> None:
     def stream(request: Request) -> Response:
-        def pieces():  # type: ignore[no-untyped-def]
+        def pieces() -> Iterator[bytes]:
             yield b"first"
             raise SystemExit
 
@@ -229,5 +227,3 @@ def test_a_relay_can_be_started_and_stopped_many_times() -> None:
         with HTTPServer(("127.0.0.1", 0)):
             pass
     assert time.perf_counter() - began < scaled(10)
-
-

@@ -33,7 +33,7 @@ class Doings(Resource):
 
     async def sleep_async(self, request: Request) -> Response:
         self.entered.release()
-        while not self.wake.is_set():
+        while not self.wake.is_set():  # noqa: ASYNC110 - an event of threads
             await asyncio.sleep(0.005)
         return Response("slept")
 
@@ -209,19 +209,26 @@ def test_stop_during_everything_at_once(serve: Serve) -> None:
         assert peer.get("/none").status == 404
 
 
+def answer_nearly_too_late(request: Request) -> Response:
+    time.sleep(0.006)
+    return Response("near")
+
+
 def test_stop_while_clients_hammer_the_server() -> None:
     for _ in range(15):
         server = HTTPServer(("127.0.0.1", 0))
         server.registerRoutes(
             [
                 ("GET", "/quick", lambda request: Response("quick")),
-                ("GET", "/near", lambda request: (time.sleep(0.006), Response("near"))[1]),
+                ("GET", "/near", answer_nearly_too_late),
             ]
         )
         server.start()
         answered = threading.Semaphore(0)
 
-        def hammer(target: str, server: HTTPServer = server, answered: threading.Semaphore = answered) -> None:
+        def hammer(
+            target: str, server: HTTPServer = server, answered: threading.Semaphore = answered
+        ) -> None:
             try:
                 with Talk(server.addr) as peer:
                     while True:
@@ -274,7 +281,7 @@ def test_a_client_stopped_with_requests_on_their_way_ends_them(serve: Serve) -> 
 
 
 def test_two_threads_may_stop_one_server_at_once(serve: Serve) -> None:
-    server, doings = serve_doings(serve)
+    server, _ = serve_doings(serve)
     with Talk(server.addr) as peer:
         assert peer.get("/none").status == 404
         relay = current_relay()
@@ -286,3 +293,32 @@ def test_two_threads_may_stop_one_server_at_once(serve: Serve) -> None:
             assert not thread.is_alive()
         assert peer.is_ended()
     assert relay._stopped.is_set()
+
+
+def test_a_coroutine_that_ignores_its_cancellation_is_given_up() -> None:
+    entered, done = threading.Event(), threading.Event()
+
+    async def stubborn(request: Request) -> Response:
+        entered.set()
+        while not done.is_set():
+            try:
+                await asyncio.sleep(0.01)
+            except asyncio.CancelledError:
+                pass
+        return Response("at last")
+
+    server = HTTPServer(("127.0.0.1", 0))
+    server.registerRoutes([("GET", "/stubborn", stubborn)])
+    server.start()
+    relay = current_relay()
+    with Talk(server.addr) as peer:
+        peer.ask("/stubborn")
+        assert entered.wait(scaled(10))
+        began = time.perf_counter()
+        [told] = server.stop(grace_s=0.05)
+        assert "in handler" in told
+        assert peer.is_ended()
+        assert time.perf_counter() - began < scaled(4)
+    done.set()
+    assert relay._stopped.is_set()
+    assert not server._connections

@@ -92,7 +92,9 @@ def test_a_client_that_vanishes_in_mid_response_fails_its_exchange_alone(
         return Response(bytes(32 << 20) if kind == "bytes" else endless())
 
     ca = authority()
-    server = serve([("GET", "/large", send), PING], ssl_context=ca.server_context() if is_tls else None)
+    server = serve(
+        [("GET", "/large", send), PING], ssl_context=ca.server_context() if is_tls else None
+    )
     context = ca.client_context() if is_tls else None
     with Talk(server.addr, context=context) as other:
         peer = Talk(server.addr, context=context)
@@ -223,7 +225,8 @@ def test_a_peer_that_reads_nothing_is_cut_in_time_and_costs_no_memory(
             tracemalloc.stop()
         [exchange] = server.journal
         assert "write_s" in str(exchange.error)
-    assert peak < 8 << 20
+    # A response of bytes is joined with its head once; beyond that nothing is copied.
+    assert peak < (len(large) if kind == "bytes" else 0) + (8 << 20)
     assert made < 32 << 20
     wait_until_alone(server)
 

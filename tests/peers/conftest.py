@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from kit import CertificateAuthority, HTTPServer
-
 from support.peer_app import Shop
 
 

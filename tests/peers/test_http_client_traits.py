@@ -19,7 +19,6 @@ import pytest
 import requests
 
 from kit import CertificateAuthority, HTTPServer
-
 from support.deadlines import scaled
 from support.http_peers import Aiohttp, AsyncHttpx, Curl, has_curl
 from support.peer_app import TEXT, Shop
@@ -38,9 +37,7 @@ def connect(server: HTTPServer, context: ssl.SSLContext | None) -> http.client.H
     timeout_s = scaled(10)
     if context is None:
         return http.client.HTTPConnection(server.host, server.port, timeout=timeout_s)
-    return http.client.HTTPSConnection(
-        server.host, server.port, context=context, timeout=timeout_s
-    )
+    return http.client.HTTPSConnection(server.host, server.port, context=context, timeout=timeout_s)
 
 
 def open_socket(server: HTTPServer, context: ssl.SSLContext | None) -> socket.socket:
@@ -234,7 +231,7 @@ def test_fifty_requests_at_once_each_get_their_own_answer(
     server: HTTPServer,
     context: ssl.SSLContext | None,
     cafile: Path,
-    kind: type[AsyncHttpx] | type[Aiohttp],
+    kind: type[AsyncHttpx | Aiohttp],
 ) -> None:
     with kind(server.url, context, str(cafile)) as peer:
 
@@ -258,7 +255,7 @@ def test_uploads_and_downloads_at_once_stay_apart(
     server: HTTPServer,
     context: ssl.SSLContext | None,
     cafile: Path,
-    kind: type[AsyncHttpx] | type[Aiohttp],
+    kind: type[AsyncHttpx | Aiohttp],
 ) -> None:
     bodies = [bytes([at]) * (at * 50_000) for at in range(1, 11)]
 
@@ -308,9 +305,7 @@ def test_a_client_that_does_not_trust_the_authority_goes_away(
         with pytest.raises(ssl.SSLCertVerificationError):
             open_socket(server, stranger)
         # Others are served as before.
-        answer = requests.get(
-            server.url_for("/user/bob"), verify=str(cafile), timeout=scaled(10)
-        )
+        answer = requests.get(server.url_for("/user/bob"), verify=str(cafile), timeout=scaled(10))
         assert answer.status_code == 200
 
 

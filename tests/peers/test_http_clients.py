@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from kit import Exchange, HTTPServer
-
 from support.deadlines import scaled
 from support.http_peers import PEERS, Peer, drip, has_curl
 from support.peer_app import TEXT, Teapot

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from kit import HTTPServer, Request, WebSocketOpCode, websocket
-
 from support.deadlines import scaled
 from support.peer_app import Shop, Teapot
 from support.websocket_peers import PEERS, Ended, Peer, Refused
@@ -39,7 +38,15 @@ def connect(kind: str, server: HTTPServer, context: ssl.SSLContext | None) -> Co
 
 @pytest.mark.parametrize("path", PATHS)
 def test_messages_come_back_as_they_were_sent(connect: Connect, shop: Shop, path: str) -> None:
-    payloads: list[str | bytes] = ["hello", b"\x00\xff", "", b"", "grüße 👋", "x" * 126, b"y" * 65536]
+    payloads: list[str | bytes] = [
+        "hello",
+        b"\x00\xff",
+        "",
+        b"",
+        "grüße 👋",
+        "x" * 126,
+        b"y" * 65536,
+    ]
     with connect(path) as peer:
         for payload in payloads:
             peer.send(payload)
@@ -59,7 +66,9 @@ def test_many_messages_come_back_in_order(connect: Connect, path: str) -> None:
 
 
 @pytest.mark.parametrize("compress", [True, False])
-@pytest.mark.parametrize("payload", ["ab" * 500_000, bytes(range(256)) * 4096], ids=["text", "binary"])
+@pytest.mark.parametrize(
+    "payload", ["ab" * 500_000, bytes(range(256)) * 4096], ids=["text", "binary"]
+)
 def test_a_message_of_one_MiB_comes_back(
     connect: Connect, payload: str | bytes, compress: bool
 ) -> None:
@@ -104,9 +113,11 @@ def test_both_must_want_compression(
 def test_the_servers_first_choice_of_subprotocol_is_taken(
     connect: Connect, kind: str, offered: list[str], agreed: str | None
 ) -> None:
-    with connect("/echo", subprotocols=offered or None) if kind != "aiohttp" else connect(
-        "/echo", subprotocols=offered
-    ) as peer:
+    with (
+        connect("/echo", subprotocols=offered or None)
+        if kind != "aiohttp"
+        else connect("/echo", subprotocols=offered) as peer
+    ):
         assert peer.subprotocol == agreed
 
 

@@ -206,6 +206,9 @@ def test_libraries_trust_the_server_by_the_environment(run_tests: RunTests) -> N
         + """
         import httpx, requests, urllib3
 
+        names = ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"]
+        before = {name: os.environ.get(name) for name in names}
+
         def test_nobody_else_trusts_it(url):
             with pytest.raises(OSError, match="CERTIFICATE_VERIFY_FAILED"):
                 urllib.request.urlopen(url, timeout=20)
@@ -226,11 +229,14 @@ def test_libraries_trust_the_server_by_the_environment(run_tests: RunTests) -> N
             with urllib3.PoolManager(ca_certs=str(kit_trust)) as pool:
                 assert pool.request("GET", url).data == b"hello"
 
+        def test_node_is_told_the_path(kit_trust):
+            assert os.environ["NODE_EXTRA_CA_CERTS"] == str(kit_trust)
+
         def test_the_environment_is_as_before():
-            assert "SSL_CERT_FILE" not in os.environ
+            assert {name: os.environ.get(name) for name in before} == before
         """.replace("\n        ", "\n")
     )
-    result.assert_outcomes(passed=6)
+    result.assert_outcomes(passed=7)
 
 
 def test_a_child_process_trusts_the_server_by_the_environment(run_tests: RunTests) -> None:

@@ -16,11 +16,6 @@ import threading
 
 end = threading.Event()
 
-@pytest.fixture(scope="session", autouse=True)
-def _end():
-    yield
-    end.set()
-
 def stick(server):
     began = threading.Event()
     def stuck(request):
@@ -48,6 +43,7 @@ def test_a_handler_that_is_stuck_is_cut_with_a_warning(run_tests: RunTests) -> N
             stick(kit_server_factory(tls=False))
 
         def test_next(kit_server):
+            end.set()
             assert kit_server.is_running
         """)
     )
@@ -70,9 +66,12 @@ def test_a_failing_test_fails_with_its_own_error_whatever_is_left(run_tests: Run
         def test_stuck(kit_server, kit_server_factory):
             stick(kit_server_factory(tls=False))
             assert 1 + 1 == 3, "own error"
+
+        def test_next():
+            end.set()
         """)
     )
-    result.assert_outcomes(failed=1, warnings=1)
+    result.assert_outcomes(failed=1, passed=1, warnings=1)
     result.stdout.fnmatch_lines(["E * AssertionError: own error"])
 
 
@@ -88,6 +87,7 @@ def test_with_warnings_as_errors_every_server_is_stopped_all_the_same(run_tests:
             assert 1 + 1 == 3, "own error"
 
         def test_all_are_stopped():
+            end.set()
             assert [server.is_running for server in servers] == [False] * 3
         """),
         "-W",
@@ -130,6 +130,22 @@ def test_a_test_may_stop_its_server_and_its_client(run_tests: RunTests) -> None:
     result.assert_outcomes(passed=2)
 
 
+def test_a_factory_is_of_no_use_after_its_test(run_tests: RunTests) -> None:
+    result = run_tests(
+        """
+        kept = []
+
+        def test_keep(kit_server_factory):
+            kept.append(kit_server_factory)
+
+        def test_use():
+            with pytest.raises(kit.StateError, match="the test of this kit_server_factory is over"):
+                kept[0](tls=False)
+        """
+    )
+    result.assert_outcomes(passed=2)
+
+
 def test_connections_that_clients_keep_hold_nothing_up(run_tests: RunTests) -> None:
     began = time.monotonic()
     result = run_tests(
@@ -139,7 +155,8 @@ def test_connections_that_clients_keep_hold_nothing_up(run_tests: RunTests) -> N
         kept = []
 
         def test_kept_alive(kit_server_factory):
-            server = kit_server_factory([("GET", "/", lambda request: kit.Response("a"))], tls=False)
+            routes = [("GET", "/", lambda request: kit.Response("a"))]
+            server = kit_server_factory(routes, tls=False)
             for _ in range(10):
                 connection = http.client.HTTPConnection(server.host, server.port)
                 connection.request("GET", "/")

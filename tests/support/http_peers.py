@@ -15,7 +15,7 @@ import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -53,7 +53,7 @@ class Peer(Protocol):
     keeps_alive: bool
     unpacks: bool
 
-    def __enter__(self) -> Peer: ...
+    def __enter__(self) -> Self: ...
     def __exit__(self, *exc: object) -> None: ...
     def request(
         self, method: str, path: str, body: Body = None, headers: dict[str, str] | None = None
@@ -80,7 +80,7 @@ class _Base:
 class HttpClient(_Base):
     unpacks = False
 
-    def __enter__(self) -> HttpClient:
+    def __enter__(self) -> Self:
         parts = urlsplit(self.base)
         host, port = parts.hostname or "", parts.port
         if self.context is not None:
@@ -95,9 +95,7 @@ class HttpClient(_Base):
     def request(
         self, method: str, path: str, body: Body = None, headers: dict[str, str] | None = None
     ) -> Answer:
-        self.connection.request(
-            method, path, body, headers or {}, encode_chunked=body is not None
-        )
+        self.connection.request(method, path, body, headers or {}, encode_chunked=body is not None)
         with self.connection.getresponse() as response:
             return Answer(response.status, response.getheaders(), response.read())
 
@@ -106,7 +104,7 @@ class Urllib(_Base):
     keeps_alive = False
     unpacks = False
 
-    def __enter__(self) -> Urllib:
+    def __enter__(self) -> Self:
         handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
         if self.context is not None:
             handlers.append(urllib.request.HTTPSHandler(context=self.context))
@@ -126,7 +124,7 @@ class Urllib(_Base):
 
 
 class Urllib3(_Base):
-    def __enter__(self) -> Urllib3:
+    def __enter__(self) -> Self:
         self.pool = self.stack.enter_context(
             urllib3.PoolManager(
                 ssl_context=self.context,
@@ -142,7 +140,7 @@ class Urllib3(_Base):
         response = self.pool.request(
             method,
             self.base + path,
-            body=body,  # type: ignore[arg-type]
+            body=body,
             headers=headers,
             redirect=True,
         )
@@ -150,7 +148,7 @@ class Urllib3(_Base):
 
 
 class Requests(_Base):
-    def __enter__(self) -> Requests:
+    def __enter__(self) -> Self:
         self.session = self.stack.enter_context(requests.Session())
         self.session.trust_env = False
         self.session.verify = self.cafile
@@ -172,7 +170,7 @@ class Requests(_Base):
 
 
 class Httpx(_Base):
-    def __enter__(self) -> Httpx:
+    def __enter__(self) -> Self:
         self.client = self.stack.enter_context(
             httpx.Client(
                 verify=self.context or True,
@@ -196,7 +194,7 @@ async def _iterate(body: Iterable[bytes]) -> AsyncIterator[bytes]:
 
 
 class AsyncHttpx(_Base):
-    def __enter__(self) -> AsyncHttpx:
+    def __enter__(self) -> Self:
         self.runner = self.stack.enter_context(asyncio.Runner())
         self.client = httpx.AsyncClient(
             verify=self.context or True,
@@ -223,7 +221,7 @@ class AsyncHttpx(_Base):
 
 
 class Aiohttp(_Base):
-    def __enter__(self) -> Aiohttp:
+    def __enter__(self) -> Self:
         self.runner = self.stack.enter_context(asyncio.Runner())
         self.runner.run(self._open())
         self.stack.callback(lambda: self.runner.run(self._close()))
@@ -251,9 +249,7 @@ class Aiohttp(_Base):
         async with self.session.request(
             method, self.base + path, data=data, headers=headers, allow_redirects=True
         ) as response:
-            return Answer(
-                response.status, list(response.headers.items()), await response.read()
-            )
+            return Answer(response.status, list(response.headers.items()), await response.read())
 
 
 class Curl(_Base):
@@ -262,7 +258,7 @@ class Curl(_Base):
     keeps_alive = False
     unpacks = False
 
-    def __enter__(self) -> Curl:
+    def __enter__(self) -> Self:
         folder = self.stack.enter_context(tempfile.TemporaryDirectory())
         self.folder = Path(folder)
         return self

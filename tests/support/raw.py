@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import socket
 import ssl
 import struct
-from collections.abc import Iterable
-from typing import Self
+from collections.abc import Callable, Iterable
+from typing import Self, TypeVar
 
 from support.deadlines import scaled
 
 TIMEOUT_S = 10.0
+
+T = TypeVar("T")
 
 
 @dataclasses.dataclass
@@ -37,6 +40,56 @@ class Answer:
         return self.body.decode()
 
 
+class TlsSocket:
+    """TLS apart from its socket, so that one side of it can be ended alone."""
+
+    def __init__(self, sock: socket.socket, context: ssl.SSLContext) -> None:
+        self.sock = sock
+        self._inbox, self._outbox = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._inbox, self._outbox, server_hostname="localhost")
+        self._drive(self._tls.do_handshake)
+
+    def _drive(self, function: Callable[[], T]) -> T:
+        while True:
+            try:
+                return function()
+            except ssl.SSLWantReadError:
+                self._flush()
+                data = self.sock.recv(65536)
+                if data:
+                    self._inbox.write(data)
+                else:
+                    self._inbox.write_eof()
+            finally:
+                self._flush()
+
+    def _flush(self) -> None:
+        if self._outbox.pending:
+            self.sock.sendall(self._outbox.read())
+
+    def sendall(self, data: bytes) -> None:
+        if data:
+            self._drive(lambda: self._tls.write(data))
+
+    def recv(self, max_bytes: int) -> bytes:
+        try:
+            return self._drive(lambda: self._tls.read(max_bytes))
+        except ssl.SSLZeroReturnError:
+            return b""
+
+    def settimeout(self, seconds: float) -> None:
+        self.sock.settimeout(seconds)
+
+    def shutdown(self, how: int) -> None:
+        with contextlib.suppress(ssl.SSLWantReadError):
+            self._tls.unwrap()
+        self._flush()
+        self.sock.shutdown(how)
+
+    def close(self) -> None:
+        self.sock.close()
+
+
 class RawClient:
     """One connection. Every wait ends with a `TimeoutError` at the latest."""
 
@@ -53,9 +106,9 @@ class RawClient:
         sock.settimeout(scaled(TIMEOUT_S))
         sock.connect(address)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock: socket.socket | TlsSocket = sock
         if context is not None:
-            sock = context.wrap_socket(sock, server_hostname="localhost")
-        self.sock = sock
+            self.sock = TlsSocket(sock, context)
         self.rest = b""
 
     def __enter__(self) -> Self:
@@ -78,13 +131,14 @@ class RawClient:
             self.sock.sendall(piece)
 
     def shut_write(self) -> None:
-        """End this side of the TCP connection; nothing is said about it in TLS."""
-        socket.socket.shutdown(self.sock, socket.SHUT_WR)
+        """End this side of the connection, in TLS with a goodbye."""
+        self.sock.shutdown(socket.SHUT_WR)
 
     def reset(self) -> None:
         """Break off without a goodbye: the server gets a RST."""
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.sock.close()
+        sock = self.sock.sock if isinstance(self.sock, TlsSocket) else self.sock
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        sock.close()
 
     # Receiving
 

@@ -24,6 +24,15 @@ def make_authority() -> CertificateAuthority:
     return CertificateAuthority()
 
 
+class _Collector(logging.Handler):
+    def __init__(self, records: list[logging.LogRecord]) -> None:
+        super().__init__(logging.ERROR)
+        self._records = records
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._records.append(record)
+
+
 class Rig:
     """One server, started with `serve`, and the raw connections to it.
 
@@ -40,8 +49,7 @@ class Rig:
         self.errors: list[logging.LogRecord] = []
 
     def __enter__(self) -> Self:
-        handler = logging.Handler(logging.ERROR)
-        handler.emit = self.errors.append  # type: ignore[method-assign]
+        handler = _Collector(self.errors)
         logging.getLogger("kit").addHandler(handler)
         self._stack.callback(logging.getLogger("kit").removeHandler, handler)
         return self

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import Coroutine, Iterable
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import aiohttp
 import websockets.asyncio.client
@@ -34,7 +34,7 @@ class Peer(Protocol):
     subprotocol: str | None
     is_compressed: bool
 
-    def __enter__(self) -> Peer: ...
+    def __enter__(self) -> Self: ...
     def __exit__(self, *exc: object) -> None: ...
     def send(self, payload: str | bytes) -> None: ...
     def send_fragments(self, pieces: Iterable[str] | Iterable[bytes]) -> None: ...
@@ -59,7 +59,7 @@ class SyncWebsockets:
         self.url, self.context = url, context
         self.options = _options_of_websockets(**options)
 
-    def __enter__(self) -> SyncWebsockets:
+    def __enter__(self) -> Self:
         try:
             self.socket = self.stack.enter_context(
                 websockets.sync.client.connect(
@@ -89,9 +89,10 @@ class SyncWebsockets:
 
     def receive(self) -> str | bytes:
         try:
-            return self.socket.recv(scaled(TIMEOUT_S))
+            message: str | bytes = self.socket.recv(scaled(TIMEOUT_S))
         except websockets.exceptions.ConnectionClosed as error:
             raise _ended(error) from error
+        return message
 
     def ping(self) -> None:
         assert self.socket.ping().wait(scaled(TIMEOUT_S))

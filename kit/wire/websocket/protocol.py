@@ -50,6 +50,9 @@ class WebSocketProtocol:
         tap: called as `tap(direction, opcode, fin, payload)` for every frame, in wire
             order; direction is `"sent"` or `"received"`, the payload unmasked and
             not compressed.
+        defers_close: the close frame that ends the connection in answer to the peer is
+            queued by `conclude`, not as soon as `Closed` is reported: what is done about
+            the messages before it may still be sent (RFC 6455 section 5.5.1).
         close_code: see `Closed.code`; None until the connection is closed.
         close_reason: see `Closed.reason`; None until the connection is closed.
         wants_close: whether the TCP connection should now be closed by this side, once
@@ -61,6 +64,7 @@ class WebSocketProtocol:
     __slots__ = (
         "_buffer",
         "_extensions",
+        "_farewell",
         "_fragments",
         "_is_server",
         "_max_message_bytes",
@@ -71,6 +75,7 @@ class WebSocketProtocol:
         "_state",
         "close_code",
         "close_reason",
+        "defers_close",
         "role",
         "subprotocol",
         "tap",
@@ -91,6 +96,8 @@ class WebSocketProtocol:
         self.close_code: int | None = None
         self.close_reason: str | None = None
         self.wants_close = False
+        self.defers_close = False
+        self._farewell: tuple[bytes, Closed] | None = None
         self._is_server = role == "server"
         self._max_message_bytes = max_message_bytes
         self._extensions = extensions
@@ -129,7 +136,7 @@ class WebSocketProtocol:
         after that are thrown away.
         """
         events: list[Event] = []
-        if self._state == _CLOSED:
+        if self._state == _CLOSED or self._farewell is not None:
             return events
         self._take(data)
         try:
@@ -150,7 +157,7 @@ class WebSocketProtocol:
     def receive_eof(self) -> list[Event]:
         """Note that the peer will send no more; return `Closed` unless it was reported."""
         self.wants_close = True
-        if self._state == _CLOSED:
+        if self._state == _CLOSED or self._farewell is not None:
             return []
         if self._state == _CLOSING:
             reason = "the stream ended without an answer to the close frame"
@@ -343,17 +350,30 @@ class WebSocketProtocol:
         if len(payload) >= 2 and not _is_sendable(code := int.from_bytes(payload[:2], "big")):
             raise ProtocolError(f"close code {code} is not allowed on the wire")
         close = Close.parse(payload)
-        if self._state == _OPEN:
-            # RFC 6455 section 5.5.1: "When sending a Close frame in response, the
-            # endpoint typically echos the status code it received."
-            self._send(_CLOSE, payload)
-        events.append(self._finish(int(close.code), close.reason, is_clean=True))
+        # RFC 6455 section 5.5.1: "When sending a Close frame in response, the
+        # endpoint typically echos the status code it received."
+        self._end(payload, Closed(int(close.code), close.reason, is_clean=True), events)
 
     def _fail(self, code: int, reason: str, events: list[Event]) -> None:
         # RFC 6455 section 7.1.7, _Fail the WebSocket Connection_.
-        if self._state == _OPEN:
-            self._send(_CLOSE, Close(code, _shorten(reason)).serialize())
-        events.append(self._finish(code, reason, is_clean=False))
+        payload = Close(code, _shorten(reason)).serialize()
+        self._end(payload, Closed(code, reason, is_clean=False), events)
+
+    def _end(self, payload: bytes, closed: Closed, events: list[Event]) -> None:
+        self._farewell = payload, closed
+        events.append(closed)
+        self._drop_input()
+        if not self.defers_close:
+            self.conclude()
+
+    def conclude(self) -> None:
+        """Answer the peer's close frame, or its mistake, where `defers_close` put that off."""
+        farewell, self._farewell = self._farewell, None
+        if farewell is not None:
+            payload, closed = farewell
+            if self._state == _OPEN:
+                self._send(_CLOSE, payload)
+            self._finish(closed.code, closed.reason, is_clean=closed.is_clean)
 
     def _finish(self, code: int, reason: str, *, is_clean: bool) -> Closed:
         self._state = _CLOSED
@@ -361,12 +381,15 @@ class WebSocketProtocol:
         self.close_reason = reason
         if self._is_server:
             self.wants_close = True
+        self._drop_input()
+        return Closed(code, reason, is_clean)
+
+    def _drop_input(self) -> None:
         # Nothing is read any more. The parser's frame refers back to this object: without
         # the cycle, both go as soon as the connection does.
         self._parser = None
         self._fragments = None
         self._drop_buffer()
-        return Closed(code, reason, is_clean)
 
     def _send(self, opcode: Opcode, payload: bytes, *, fin: bool = True) -> None:
         if self.tap is not None:
