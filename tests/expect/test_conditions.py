@@ -102,7 +102,10 @@ def test_the_path(pattern: str, path: str, lines: list[str]) -> None:
             {"a": int},
             "/?a=x",
             [
-                "✗ query a: int raised ValueError: invalid literal for int() with base 10: 'x'; got 'x'"
+                (
+                    "✗ query a: int raised ValueError: invalid literal for int() with base 10: "
+                    "'x'; got 'x'"
+                ),
             ],
         ),
         ({"a": mock.ANY}, "/?a=x", []),
@@ -113,6 +116,32 @@ def test_the_path(pattern: str, path: str, lines: list[str]) -> None:
 )
 def test_the_query(query: Any, target: str, lines: list[str]) -> None:
     assert judge(make_request("GET", target), query=query) == lines
+
+
+class OneTwo:
+    """Equal to the texts "1" and "2"; whatever else it is compared with raises."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        if other not in ("0", "1", "2"):
+            raise TypeError
+        return other != "0"
+
+    def __repr__(self) -> str:
+        return "OneTwo"
+
+
+@pytest.mark.parametrize("value", ["1", "2"])
+def test_an_object_with_its_own_equality_is_asked(value: str) -> None:
+    assert judge(make_request("GET", f"/?a={value}"), query={"a": OneTwo()}) == []
+
+
+@pytest.mark.parametrize("value", ["0", "x"])
+def test_an_object_that_is_not_equal_or_cannot_tell_takes_nothing(value: str) -> None:
+    assert judge(make_request("GET", f"/?a={value}"), query={"a": OneTwo()}) == [
+        f"✗ query a: expected OneTwo, got '{value}'"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -169,8 +198,10 @@ def test_the_json(body: Any, lines: list[str]) -> None:
 
 def test_a_body_that_is_no_json() -> None:
     assert judge(make_request("POST", body=b"{"), json={}) == [
-        "✗ json: the body is not JSON: Expecting property name enclosed in double quotes: "
-        "line 1 column 2 (char 1)"
+        (
+            "✗ json: the body is not JSON: Expecting property name enclosed in double quotes: "
+            "line 1 column 2 (char 1)"
+        )
     ]
     assert judge(make_request("POST"), json=...) == ["✗ json: the body is empty, expected JSON"]
 
@@ -233,8 +264,10 @@ UPLOAD = urllib3.encode_multipart_formdata(
         (
             partial({"other": file(filename="x")}),
             [
-                "✗ part other: expected a file (filename 'x', content_type any value, "
-                "content any value), got nothing"
+                (
+                    "✗ part other: expected a file (filename 'x', content_type any value, "
+                    "content any value), got nothing"
+                )
             ],
         ),
         (partial({"title": None}), ["✗ part title: expected nothing, got one"]),
@@ -250,8 +283,10 @@ UPLOAD = urllib3.encode_multipart_formdata(
         (
             partial({"pic": file(filename="b", content_type="x/y", content=b"")}),
             [
-                "✗ part pic: filename: expected 'b', got 'a.png'; content type: expected 'x/y', "
-                "got 'image/png'; expected b'', got b'\\x89PNG'"
+                (
+                    "✗ part pic: filename: expected 'b', got 'a.png'; content type: expected "
+                    "'x/y', got 'image/png'; expected b'', got b'\\x89PNG'"
+                )
             ],
         ),
         (
@@ -301,8 +336,10 @@ def test_a_body_that_is_no_multipart_form() -> None:
             "a",
             b"\xff",
             [
-                "✗ body: the body is not utf-8 text: 'utf-8' codec can't decode byte 0xff in "
-                "position 0: invalid start byte"
+                (
+                    "✗ body: the body is not utf-8 text: 'utf-8' codec can't decode byte 0xff in "
+                    "position 0: invalid start byte"
+                )
             ],
         ),
     ],
@@ -365,8 +402,10 @@ def test_many_names_are_counted() -> None:
         ),
         (
             {"query": {"a": b"x"}},
-            "query 'a' is text: expected a str, a compiled pattern, a function, partial(...) "
-            "or ..., not b'x'",
+            (
+                "query 'a' is text: expected a str, a compiled pattern, a function, partial(...) "
+                "or ..., not b'x'"
+            ),
         ),
         ({"query": {"a": []}}, "query 'a': an empty list of values; None says: must be absent"),
         (
@@ -378,8 +417,10 @@ def test_many_names_are_counted() -> None:
         ({"headers": "x"}, "headers takes a dict of values by name, not 'x'"),
         (
             {"cookies": {"a": {}}},
-            "cookies 'a' is text: expected a str, a compiled pattern, "
-            "a function, partial(...) or ..., not {}",
+            (
+                "cookies 'a' is text: expected a str, a compiled pattern, "
+                "a function, partial(...) or ..., not {}"
+            ),
         ),
         (
             {"multipart": {"a": []}},
@@ -387,13 +428,17 @@ def test_many_names_are_counted() -> None:
         ),
         (
             {"multipart": {"a": file(filename=b"")}},
-            "multipart 'a': filename is text: expected a "
-            "str, a compiled pattern, a function, partial(...) or ..., not b''",
+            (
+                "multipart 'a': filename is text: expected a "
+                "str, a compiled pattern, a function, partial(...) or ..., not b''"
+            ),
         ),
         (
             {"body": {"a": 1}},
-            "body takes str, bytes, a compiled pattern, a function of the bytes, "
-            "partial(...) or ..., not {'a': 1}: for a JSON document there is json=",
+            (
+                "body takes str, bytes, a compiled pattern, a function of the bytes, "
+                "partial(...) or ..., not {'a': 1}: for a JSON document there is json="
+            ),
         ),
         ({"match": "x"}, "match takes a function of one argument, not 'x'"),
         (
@@ -402,8 +447,10 @@ def test_many_names_are_counted() -> None:
         ),
         (
             {"json": None, "form": {}, "multipart": {}},
-            "a body is expected as one thing, not as "
-            "json and form and multipart: leave one out, or use match=",
+            (
+                "a body is expected as one thing, not as "
+                "json and form and multipart: leave one out, or use match="
+            ),
         ),
         (
             {"max_content_length": -1},
@@ -411,8 +458,10 @@ def test_many_names_are_counted() -> None:
         ),
         (
             {"json": {1: 1}},
-            "the expected JSON cannot be compared at $: a member's name is a str: "
-            'write "1", not 1',
+            (
+                "the expected JSON cannot be compared at $: a member's name is a str: "
+                'write "1", not 1'
+            ),
         ),
     ],
 )

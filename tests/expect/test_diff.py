@@ -148,8 +148,10 @@ def test_a_predicate_is_named_with_where_it_is_written() -> None:
     place = f"is_even (test_diff.py:{line})"
     assert json_diff(is_even, 3) == [f"$: expected {place} to take it, got 3"]
     assert json_diff({"a": is_even}, {"a": "x"}) == [
-        f"$.a: {place} raised TypeError: not all arguments converted during string "
-        'formatting; got "x"'
+        (
+            f"$.a: {place} raised TypeError: not all arguments converted during string "
+            'formatting; got "x"'
+        )
     ]
 
 
@@ -157,8 +159,10 @@ def test_long_texts_are_told_by_the_place_where_they_part() -> None:
     expected = "a" * 5000 + "b" + "a" * 5000
     actual = "a" * 5000 + "c" + "a" * 4000
     assert json_diff(expected, actual) == [
-        f'$: expected …"{"a" * 10}b{"a" * 29}", got …"{"a" * 10}c{"a" * 29}", which part at '
-        "index 5000 (lengths 10001 and 9001)"
+        (
+            f'$: expected …"{"a" * 10}b{"a" * 29}", got …"{"a" * 10}c{"a" * 29}", which part at '
+            "index 5000 (lengths 10001 and 9001)"
+        )
     ]
 
 
@@ -272,7 +276,7 @@ def test_a_partial_list_is_a_subsequence(actual: list[int], expected: list[int])
 @settings(max_examples=50)
 def test_every_line_is_printable_and_short(one: Any, other: Any) -> None:
     for line in json_diff(one, other):
-        assert line.startswith("$") or line.startswith("and ")
+        assert line.startswith(("$", "and "))
         assert line.isprintable()
         assert len(line) < 400
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -307,11 +308,13 @@ def test_racing_arrivals_and_releases_lose_nothing_and_repeat_nothing(gates: Gat
     gate = gates.hold("GET", "/slow")
     resumed: list[int] = []
     admitted: list[int] = []
+    held: list[int] = []
 
     def arrive(start: int) -> None:
         for number in range(start, start + 100):
-            if gate.admit(make_request("GET", "/slow"), lambda n=number: resumed.append(n)):  # type: ignore[misc]
-                admitted.append(number)
+            resume = functools.partial(resumed.append, number)
+            is_admitted = gate.admit(make_request("GET", "/slow"), resume)
+            (admitted if is_admitted else held).append(number)
 
     threads = [threading.Thread(target=arrive, args=(100 * n,)) for n in range(4)]
     for thread in threads:
@@ -324,4 +327,5 @@ def test_racing_arrivals_and_releases_lose_nothing_and_repeat_nothing(gates: Gat
     for thread in threads:
         thread.join()
     assert sorted(resumed + admitted) == list(range(400))
+    assert sorted(resumed) == sorted(held)
     assert gate.held == []

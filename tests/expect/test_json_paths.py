@@ -40,13 +40,17 @@ def test_a_path_is_split_into_steps(path: str, steps: tuple[Step, ...]) -> None:
     [
         (
             "a..b",
-            "JSON path 'a..b' is wrong at index 2: expected a key; one with special "
-            'characters is quoted: ["a.b"]',
+            (
+                "JSON path 'a..b' is wrong at index 2: expected a key; one with special "
+                'characters is quoted: ["a.b"]'
+            ),
         ),
         (
             "a.",
-            "JSON path 'a.' is wrong at index 2: expected a key; one with special "
-            'characters is quoted: ["a.b"]',
+            (
+                "JSON path 'a.' is wrong at index 2: expected a key; one with special "
+                'characters is quoted: ["a.b"]'
+            ),
         ),
         (
             "a[x]",
@@ -59,8 +63,10 @@ def test_a_path_is_split_into_steps(path: str, steps: tuple[Step, ...]) -> None:
         ),
         (
             r'["\x"]',
-            r"""JSON path '["\\x"]' is wrong at index 0: the quoted key is not a JSON string: """
-            "Invalid \\escape: line 1 column 2 (char 1)",
+            (
+                r"""JSON path '["\\x"]' is wrong at index 0: the quoted key is not a JSON """
+                "string: Invalid \\escape: line 1 column 2 (char 1)"
+            ),
         ),
         (3, "a JSON path is a str such as 'user.name', not 3"),
     ],

@@ -177,7 +177,7 @@ def test_hostile_bytes_raise_nothing_else(body: bytes, content_type: str) -> Non
         parts = parse_multipart(content_type, body)
     except BodyError:
         return
-    assert all(isinstance(part.name, str) and isinstance(part.content, bytes) for part in parts)
+    assert sum(len(part.content) for part in parts) <= len(body)
 
 
 @given(st.text(max_size=30))

@@ -55,15 +55,17 @@ def test_the_nearest_requests_are_told() -> None:
         make_request("POST", "/orders", json={"qty": 3}),
     ]
     assert texts(book, *requests) == [
-        "stub 1: POST /orders was never used, expected at least 1 request\n"
-        "  nearest: POST /orders\n"
-        "    ✓ method POST\n"
-        "    ✓ path /orders\n"
-        "    ✗ json: $.qty: expected 2, got 3\n"
-        "  nearest: POST /order\n"
-        "    ✓ method POST\n"
-        '    ✗ path /order: component 1 is "order", not "orders"\n'
-        "    ✓ json"
+        (
+            "stub 1: POST /orders was never used, expected at least 1 request\n"
+            "  nearest: POST /orders\n"
+            "    ✓ method POST\n"
+            "    ✓ path /orders\n"
+            "    ✗ json: $.qty: expected 2, got 3\n"
+            "  nearest: POST /order\n"
+            "    ✓ method POST\n"
+            '    ✗ path /order: component 1 is "order", not "orders"\n'
+            "    ✓ json"
+        )
     ]
 
 
@@ -82,11 +84,13 @@ def test_a_request_that_another_stub_took_is_told_as_such() -> None:
     request = make_request()
     fetch(book, request)
     assert texts(book, request) == [
-        "stub 2: GET / was never used, expected at least 1 request\n"
-        "  nearest: GET /\n"
-        "    ✓ method GET\n"
-        "    ✓ path /\n"
-        "    ✗ every condition is held: another stub took it, or it was not this one's turn"
+        (
+            "stub 2: GET / was never used, expected at least 1 request\n"
+            "  nearest: GET /\n"
+            "    ✓ method GET\n"
+            "    ✓ path /\n"
+            "    ✗ every condition is held: another stub took it, or it was not this one's turn"
+        )
     ]
 
 
@@ -97,8 +101,10 @@ def test_a_stub_that_still_waits_says_for_which() -> None:
         book.expect("GET", "/b")
     assert texts(book) == [
         "stub 1: GET /a was never used, expected exactly 1 request",
-        "stub 2: GET /b was never used, expected exactly 1 request\n"
-        "  not its turn: waits for stub 1: GET /a",
+        (
+            "stub 2: GET /b was never used, expected exactly 1 request\n"
+            "  not its turn: waits for stub 1: GET /a"
+        ),
     ]
 
 

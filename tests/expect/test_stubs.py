@@ -147,8 +147,10 @@ def test_a_stub_without_a_response_says_so() -> None:
         ),
         (
             lambda stub: stub.respond(5),
-            "respond(): payload is int, expected bytes, str, a file-like object or an iterable "
-            "of bytes or str: wrap it in JsonResponse(...) or SerializableResponse(...)",
+            (
+                "respond(): payload is int, expected bytes, str, a file-like object or an iterable "
+                "of bytes or str: wrap it in JsonResponse(...) or SerializableResponse(...)"
+            ),
         ),
         (
             lambda stub: stub.respond("", 99),
@@ -156,8 +158,10 @@ def test_a_stub_without_a_response_says_so() -> None:
         ),
         (
             lambda stub: stub.respond("", headers={"X": "a\nb"}),
-            "respond(): header X holds the control character b'\\n' at index 1 of its value; "
-            "only a tab is allowed",
+            (
+                "respond(): header X holds the control character b'\\n' at index 1 of its value; "
+                "only a tab is allowed"
+            ),
         ),
         (
             lambda stub: stub.respond("", headers="X: 1"),
@@ -165,14 +169,18 @@ def test_a_stub_without_a_response_says_so() -> None:
         ),
         (
             lambda stub: stub.respond(io.BytesIO(b"x")),
-            "respond(): a response streamed from BytesIO can be sent only once: give bytes, or "
-            "a function that makes a new one: handle(lambda request: Response(open(...)))",
+            (
+                "respond(): a response streamed from BytesIO can be sent only once: give bytes, or "
+                "a function that makes a new one: handle(lambda request: Response(open(...)))"
+            ),
         ),
         (
             lambda stub: stub.respond_with(Response(iter(["a"]))),
-            "respond_with(): a response streamed from list_iterator can be sent only once: give "
-            "bytes, or a function that makes a new one: "
-            "handle(lambda request: Response(open(...)))",
+            (
+                "respond_with(): a response streamed from list_iterator can be sent only once: "
+                "give bytes, or a function that makes a new one: "
+                "handle(lambda request: Response(open(...)))"
+            ),
         ),
         (lambda stub: stub.respond_with("x"), "respond_with() takes a kit.Response, not 'x'"),
         (
@@ -204,8 +212,10 @@ def test_a_stub_without_a_response_says_so() -> None:
         (lambda stub: stub.delay("1"), "delay() takes seconds, 0 or more, not '1'"),
         (
             lambda stub: stub.times(0),
-            "times takes a whole number of at least 1, not 0; leave a stub out to expect no "
-            "request",
+            (
+                "times takes a whole number of at least 1, not 0; leave a stub out to expect no "
+                "request"
+            ),
         ),
         (
             lambda stub: stub.at_least(1.5),
@@ -249,7 +259,8 @@ def test_the_endpoint_is_what_an_engine_needs() -> None:
     assert endpoint.delay_s == 0.2
     assert endpoint.stub is stub
     assert endpoint.is_match
-    assert not (endpoint.is_async or endpoint.is_websocket)
+    assert not (endpoint.is_async)
+    assert not (endpoint.is_websocket)
     assert repr(endpoint) == "<StubEndpoint GET|PUT /a/:b stub 1: GET|PUT /a/:b>"
 
 
@@ -303,20 +314,18 @@ def test_threads_never_get_more_than_times() -> None:
     book = StubBook()
     stub = expect(book).times(50)
     start = threading.Barrier(8)
-    taken: list[int] = []
+    taken: list[bool] = []
 
     def work() -> None:
         start.wait()
-        for _ in range(25):
-            if take(book, get()) is not None:
-                taken.append(1)
+        taken.extend(take(book, get()) is not None for _ in range(25))
 
     threads = [threading.Thread(target=work) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(taken) == 50
+    assert (len(taken), sum(taken)) == (200, 50)
     assert stub.calls == 50
 
 
@@ -329,8 +338,7 @@ def test_threads_get_each_response_of_a_sequence_once() -> None:
 
     def work() -> None:
         start.wait()
-        for _ in range(25):
-            bodies.append(fetch(book, get())[1])
+        bodies.extend(run(book, 25))
 
     threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:

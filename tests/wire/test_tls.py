@@ -432,7 +432,7 @@ def test_an_authority_first_loaded_under_frozen_time_works() -> None:
     code = (
         "import sys\n"
         "from kit.wire.tls import CertificateAuthority\n"
-        "assert not {'ssl', 'trustme'} & set(sys.modules), 'loaded too early'\n"
+        "assert 'trustme' not in sys.modules, 'loaded too early'\n"
         "import freezegun\n"
         "with freezegun.freeze_time('1980-01-01'):\n"
         "    authority = CertificateAuthority()\n"
