@@ -14,6 +14,7 @@ from kit.engine.connection import Connection
 from kit.engine.listener import Listener
 from kit.engine.relay import Relay
 from kit.errors import AddressError, ConfigurationError, StateError
+from kit.expect import ExpectationHost
 from kit.limits import Limits
 from kit.record import ConnectionInfo, Journal, Observer, Observers
 from kit.routing import Endpoint, Resource, Route, Router
@@ -22,11 +23,12 @@ from kit.wire.streams import READ, SocketStream, TlsStream
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from types import TracebackType
 
     from kit.engine.handling import Handling
     from kit.messages import Request
+    from kit.record import Exchange
     from kit.routing.router import RouteTuple
 
 logger = logging.getLogger("kit")
@@ -37,7 +39,7 @@ CUT_S = 1.0
 ANY_HOST = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what a client dials instead
 
 
-class HTTPServer:
+class HTTPServer(ExpectationHost):
     """Serves resources over HTTP/1.1 and websockets, plain or with TLS.
 
     All servers of a process share one relay, so a server is little more than a
@@ -72,6 +74,7 @@ class HTTPServer:
         self.journal = Journal() if journal is None else journal
         self.observer: Observer = self.journal
         self.body_cap = self.journal.body_cap
+        super().__init__()
         self._router = Router()
         self._lock = threading.Lock()
         self._state = "new"
@@ -194,6 +197,7 @@ class HTTPServer:
         relay = self._relay
         cut: list[str] = []
         try:
+            self.gates.release_all()
             relay.call(self._begin_stop)
             if not self._await_emptied(self.limits.grace_s if grace_s is None else grace_s):
                 cut = self._cut_all(relay)
@@ -254,6 +258,30 @@ class HTTPServer:
         host, port = self.addr
         return f"{'https' if self.is_tls else 'http'}://{host}:{port}"
 
+    # What has come
+
+    def wait_for(
+        self,
+        match: str | Callable[[Exchange], object] | None = None,
+        *,
+        count: int = 1,
+        timeout: float = 5.0,
+        state: str = "received",
+    ) -> list[Exchange]:
+        """Wait until so many matching requests have come; see `Journal.wait_for`."""
+        return self.journal.wait_for(match, count=count, timeout=timeout, state=state)
+
+    async def wait_for_async(
+        self,
+        match: str | Callable[[Exchange], object] | None = None,
+        *,
+        count: int = 1,
+        timeout: float = 5.0,
+        state: str = "received",
+    ) -> list[Exchange]:
+        """Wait like `wait_for`, in an event loop."""
+        return await self.journal.wait_for_async(match, count=count, timeout=timeout, state=state)
+
     # What the connections ask
 
     def add_observer(self, observer: Observer) -> None:
@@ -262,7 +290,10 @@ class HTTPServer:
 
     def resolve(self, request: Request, *, is_upgrade: bool) -> Endpoint:
         """Return what answers a request."""
-        return self._router.resolve(request, is_upgrade=is_upgrade)
+        router = self._router
+        if not self.stubs.has_stubs:
+            return router.resolve(request, is_upgrade=is_upgrade)
+        return self.resolve_stubs(request, router, is_upgrade=is_upgrade)
 
     def note_closed(self, connection: Handling) -> None:
         """Take a connection off the list."""

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from pytest_plugin.servers import ServerFactory
+from pytest_plugin.servers import ServerFactory, find_coverage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +48,9 @@ def kit_server_factory(request: pytest.FixtureRequest, _kit_relay: None) -> Iter
     All are stopped when the test is over. Handlers that still run then have one
     second to finish; those that do not are cut, with a warning.
     """
-    factory = ServerFactory(lambda: request.getfixturevalue("kit_ca"))
+    factory = ServerFactory(
+        lambda: request.getfixturevalue("kit_ca"), find_coverage(request.config)
+    )
     yield factory
     factory.stop()
 

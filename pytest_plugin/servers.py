@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     import kit
+    from kit.testing.route_coverage import RouteCoverage
 
 GRACE_S = 1.0
 """How long handlers that still run when a test has ended may take to finish."""
@@ -34,10 +35,16 @@ class ServerFactory:
     Args:
         find_authority: gives the authority that issues certificates; asked when
             the first server with TLS is made.
+        coverage: what counts the routes that are hit, if the run is to tell.
     """
 
-    def __init__(self, find_authority: Callable[[], kit.CertificateAuthority]) -> None:
+    def __init__(
+        self,
+        find_authority: Callable[[], kit.CertificateAuthority],
+        coverage: RouteCoverage | None = None,
+    ) -> None:
         self._find_authority = find_authority
+        self._coverage = coverage
         self._is_over = False
         self._started: list[tuple[kit.HTTPServer, float | None]] = []
 
@@ -74,6 +81,8 @@ class ServerFactory:
         server = kit.HTTPServer((host, 0), ssl_context=context, limits=limits)
         for each in routes:
             server.registerRoutes(each)
+        if self._coverage is not None:
+            self._coverage.watch(server)
         server.start()
         self._started.append((server, GRACE_S if limits is None else None))
         return server
@@ -84,6 +93,8 @@ class ServerFactory:
         cut: list[str] = []
         with contextlib.ExitStack() as stack:  # one that fails must not keep the others
             for server, grace_s in self._started:
+                if self._coverage is not None:
+                    self._coverage.note_registered(server)
                 stack.callback(_stop_one, server, grace_s, cut)
             self._started = []
         if cut:
@@ -100,3 +111,9 @@ def _stop_one(server: kit.HTTPServer, grace_s: float | None, cut: list[str]) -> 
 def name_leaf(host: str) -> tuple[str, ...]:
     """Return what a certificate for a server on `host` says; () for the usual names."""
     return () if host in LEAF_NAMES or host in ANY_HOST else (*LEAF_NAMES, host)
+
+
+def find_coverage(config: pytest.Config) -> RouteCoverage | None:
+    """Return what counts the routes of this run; None if nobody asked for that."""
+    report = config.pluginmanager.get_plugin("kit-route-coverage")
+    return getattr(report, "coverage", None)

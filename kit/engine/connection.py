@@ -21,14 +21,13 @@ from kit.engine.handling import NO_REQUEST, Application, Handling, note_tls, sum
 from kit.engine.intake import Intake
 from kit.engine.pace import is_slow
 from kit.engine.sending import body_too_large, close_source, serialize, serialize_refusal
-from kit.engine.session import ServerSession
+from kit.engine.session import ServerSession, accept
 from kit.engine.timers import NEVER
 from kit.errors import HandshakeError, LimitError, RemoteProtocolError
 from kit.messages import ErrorResponse, Request
-from kit.record import BodyCapture, ConnectionInfo, Exchange, FrameLog, UnparsedHead
+from kit.record import BodyCapture, ConnectionInfo, Exchange, UnparsedHead
 from kit.wire.http1 import EndOfMessage, RequestHead, ServerProtocol
 from kit.wire.streams import TlsStream
-from kit.wire.websocket import accept_handshake
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -126,6 +125,9 @@ class Connection(Handling):
             if want is not None:
                 return want
 
+    def _go_on(self, want: int | None) -> int:
+        return self._advance() if want is None else want
+
     def _await_more(self) -> int:
         if self.stream.has_pending():
             return self._read(READ)
@@ -157,7 +159,7 @@ class Connection(Handling):
         self.app.observer.started(exchange)
         if head.has_body:
             return self._expect_body(head)
-        return self._run()
+        return self._answer()
 
     def _expect_body(self, head: RequestHead) -> int | None:
         limit, length = self.endpoint.max_content_length, head.content_length
@@ -188,9 +190,32 @@ class Connection(Handling):
         self.request.attach_body(intake.finish())
         exchange.request_content = intake.record()
         exchange.request_trailers = end.trailers
-        return self._run()
+        return self._answer()
 
     # The handler
+
+    def _answer(self) -> int | None:
+        """Answer a request that is there as a whole, after what it has to wait for."""
+        if self.endpoint.needs_body:
+            self.decide()
+        if self.app.gates.has_gates and self.find_gate():
+            self._phase = self._pass_gate
+            return PARKED
+        return self._wait_and_run()
+
+    def _pass_gate(self, ready: int) -> int:
+        self._gate = None
+        return self._go_on(self._wait_and_run())
+
+    def _wait_and_run(self) -> int | None:
+        if self.endpoint.delay_s:
+            self.delay(self.endpoint.delay_s)
+            self._phase = self._run_now
+            return PARKED
+        return self._run()
+
+    def _run_now(self, ready: int) -> int:
+        return self._go_on(self._run())
 
     def _run(self) -> int | None:
         endpoint = self.endpoint
@@ -211,10 +236,8 @@ class Connection(Handling):
 
     def _run_on_bench(self, ready: int) -> int:
         self._may_block = True
-        try:
-            want = self._run()
-        finally:
-            self._may_block = False
+        want = self._run()
+        self._may_block = False
         return self._advance() if want is None else want
 
     def _note_returned(self, result: object, error: BaseException | None) -> None:
@@ -224,8 +247,7 @@ class Connection(Handling):
         (result, error), self._returned = self._returned, (None, None)
         if error is not None:
             result = self.answer_exception(error)
-        want = self._respond(result)
-        return self._advance() if want is None else want
+        return self._go_on(self._respond(result))
 
     # Output
 
@@ -243,6 +265,8 @@ class Connection(Handling):
         self.write(data)
         if not isinstance(encoded.body, bytes):
             return self._start_pump(encoded.body)
+        if not self._protocol.is_response_complete:
+            self.write(self._protocol.send_data(encoded.body) + self._protocol.end_response())
         exchange.response_content = encoded.body
         if self._unsent_bytes:
             return self._await_flush(self._finish_flush)
@@ -260,8 +284,7 @@ class Connection(Handling):
     def _finish_flush(self, ready: int) -> int:
         if not self.flush():
             return self._await_flush(self._finish_flush)
-        want = self._complete()
-        return self._advance() if want is None else want
+        return self._go_on(self._complete())
 
     def _start_pump(self, source: Iterator[bytes]) -> int | None:
         self._source = source
@@ -274,8 +297,7 @@ class Connection(Handling):
     def _pump(self, ready: int) -> int:
         if is_slow(self.endpoint) and ready != RESUME:
             return BENCH
-        want = self._pump_on()
-        return self._advance() if want is None else want
+        return self._go_on(self._pump_on())
 
     def _pump_on(self) -> int | None:
         """Send the streamed body as fast as the peer takes it."""
@@ -381,6 +403,7 @@ class Connection(Handling):
             if self._intake is not None:
                 self._intake.close()
             self._let_go_of_source()
+            self.leave_gate()
             self.app.note_closed(self)
 
     def _let_go_of_source(self) -> None:
@@ -435,17 +458,8 @@ class Connection(Handling):
     # Websockets
 
     def _open_websocket(self) -> int | None:
-        head = cast("RequestHead", cast("Exchange", self.exchange).request_head)
-        endpoint, limits = self.endpoint, self.app.limits
         try:
-            accepted = accept_handshake(
-                head.method,
-                head.http_version,
-                head.raw_headers,
-                subprotocols=endpoint.subprotocols,
-                compress=endpoint.compress,
-                max_message_bytes=endpoint.max_message_bytes or limits.message_bytes,
-            )
+            accepted = accept(self.request, self.endpoint, self.app.limits)
         except HandshakeError as error:
             return self._respond(ErrorResponse(error.reason, error.status_code, error.headers))
         self._session = session = ServerSession(self, accepted)
@@ -454,17 +468,11 @@ class Connection(Handling):
         self._phase = session.step
         return session.start()
 
-    def send_switch(self, session: ServerSession, headers: list[tuple[bytes, bytes]]) -> None:
-        """Send the 101; the session holds its lock."""
-        exchange = cast("Exchange", self.exchange)
+    def send_switch(self, headers: list[tuple[bytes, bytes]]) -> bytes:
+        """Send the 101, and return its head; the session holds its lock."""
         self.deadline = NEVER
         self.write(self._protocol.switch_protocols(headers))
-        exchange.response_status = 101
-        exchange.response_head = self._protocol.last_head
-        exchange.first_byte_at = monotonic()
-        exchange.frame_log = log = FrameLog()
-        session.protocol.tap = log.add
-        self.app.observer.progress(exchange)
+        return self._protocol.last_head
 
     def take_buffer(self) -> bytes:
         """Return what came behind the handshake."""
@@ -473,23 +481,15 @@ class Connection(Handling):
     def refuse_websocket(self, response: Response | None, error: BaseException | None) -> int:
         """Answer the handshake with something else than a 101."""
         self._session = None
-        want = self._respond(response or self.make_error_response(error))
-        return self._advance() if want is None else want
+        return self._go_on(self._respond(response or self.make_error_response(error)))
 
-    def end_websocket(self, code: int | None, problem: str | None, *, has_more: bool) -> int:
-        """Report the websocket's end, and its problem if it had one, and close.
+    def end_websocket(self, *, has_more: bool) -> int:
+        """Close after a websocket has ended.
 
         Args:
             has_more: whether the peer may still be sending: then the Close would be lost
                 unless that is read.
         """
-        exchange, self.exchange = self.exchange, None
-        if exchange is not None:
-            exchange.close_code = code
-            if problem is None:
-                self.app.observer.complete(exchange)
-            else:
-                self.app.observer.failed(exchange, problem)
         self._session = None
         if has_more:
             return self._drain_first()

@@ -16,12 +16,15 @@ from kit.wire.streams import Stream, TlsStream
 
 if TYPE_CHECKING:
     from kit.engine.relay import Relay
+    from kit.expect import Gate, Gates
     from kit.limits import Limits
     from kit.record import ConnectionInfo, Exchange, Observer
     from kit.routing import Endpoint
 
 logger = logging.getLogger("kit")
 
+Starter = Callable[[Callable[[], None]], object]
+"""Starts what a parked connection waits for, and has it call the function at its end."""
 Note = Callable[[object, "BaseException | None"], None]
 
 NO_ENDPOINT = cast("Endpoint", None)
@@ -34,6 +37,7 @@ class Application(Protocol):
     limits: Limits
     observer: Observer
     body_cap: int
+    gates: Gates
 
     def resolve(self, request: Request, *, is_upgrade: bool) -> Endpoint:
         """Return what answers a request; a miss is an endpoint too."""
@@ -58,7 +62,8 @@ class Handling(Channel):
     """
 
     __slots__ = (
-        "_launch",
+        "_gate",
+        "_starter",
         "app",
         "endpoint",
         "exchange",
@@ -79,7 +84,8 @@ class Handling(Channel):
         self.exchange: Exchange | None = None
         self.is_stopping = False
         self.thread_id = 0
-        self._launch: tuple[Coroutine[Any, Any, Any], Note] | None = None
+        self._starter: Starter | None = None
+        self._gate: Gate | None = None
 
     def describe_phase(self) -> str:
         """Tell in words what the connection does between two exchanges."""
@@ -109,19 +115,52 @@ class Handling(Channel):
         if exchange.handler_started_at is None:
             exchange.handler_started_at = monotonic()
             self.app.observer.progress(exchange)
-        self._launch = (coroutine, note)
 
-    def parked(self) -> int | None:
-        """Start the coroutine that the connection waits for; the leader calls it."""
-        if self._launch is not None:
-            (coroutine, note), self._launch = self._launch, None
-
+        def start(resume: Callable[[], None]) -> None:
             def done(result: object, error: BaseException | None) -> None:
                 note(result, error)
-                self.relay.resume(self)
+                resume()
 
             self.relay.run_coroutine(coroutine, done)
+
+        self._starter = start
+
+    def parked(self) -> int | None:
+        """Start what the connection waits for; the leader calls it."""
+        if self._starter is not None:
+            start, self._starter = self._starter, None
+            start(lambda: self.relay.resume(self))
         return None
+
+    def decide(self) -> None:
+        """Choose among the stubs by the request's body, now that it is there."""
+        self.endpoint = endpoint = self.endpoint.decide(self.request)
+        exchange = cast("Exchange", self.exchange)
+        exchange.endpoint = endpoint
+        exchange.matches = self.request.matches
+
+    def find_gate(self) -> bool:
+        """Tell whether a gate holds the request; then the connection is to be parked."""
+        gate = self._gate = self.app.gates.find(self.request)
+        if gate is None:
+            return False
+
+        def start(resume: Callable[[], None]) -> None:
+            if gate.admit(self.request, resume):
+                resume()
+
+        self._starter = start
+        return True
+
+    def delay(self, seconds: float) -> None:
+        """Wait before the handler is called; the connection is to be parked."""
+        self._starter = lambda resume: self.relay.call_later(seconds, resume)
+
+    def leave_gate(self) -> None:
+        """Be held no more, as the connection is closed."""
+        if self._gate is not None:
+            self._gate.discard(self.request)
+            self._gate = None
 
     # What went wrong
 

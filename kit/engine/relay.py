@@ -429,9 +429,7 @@ class Relay:
             while True:
                 function, *arguments = self._queue.popleft()
                 # A poke comes from anybody, but who hands a channel over owns it.
-                if function == self.settle or (
-                    function == self._resume and arguments[0].is_parked
-                ):
+                if function == self.settle or (function == self._resume and arguments[0].is_parked):
                     self._orphan(arguments[0])
 
     def _orphan(self, channel: Channel) -> None:
@@ -472,10 +470,7 @@ def _stays_hot(channel: Channel, want: int) -> bool:
     """Tell whether a bench thread goes on with a channel; waits a little for it."""
     # Past its deadline the leader must have it, who alone sees to time limits.
     return (
-        want == READ
-        and channel.is_hot()
-        and channel.deadline > monotonic()
-        and channel.await_hot()
+        want == READ and channel.is_hot() and channel.deadline > monotonic() and channel.await_hot()
     )
 
 

@@ -219,7 +219,12 @@ class Requester(Channel):
             else:
                 self._check_end()
                 self._protocol.receive_eof()
-            want = self._take_events()
+            try:
+                want = self._take_events()
+            except RemoteProtocolError as error:
+                if data:
+                    raise
+                raise ConnectionResetError(error.reason) from error  # as urllib has it
             if want is not None:
                 return want
             if not data:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 BODYLESS = frozenset((204, 205, 304))
 """Statuses without a body (RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5)."""
+JOINED_BYTES = 65536
+"""A body up to this size leaves together with its head; a larger one is not copied."""
 _REFUSAL_HEADERS = ((b"Content-Type", b"text/plain; charset=utf-8"),)
 
 
@@ -37,7 +39,7 @@ def serialize(
         encoded = response.encode(accept_gzip=accept_gzip)
         status, headers, body = encoded.status, encoded.raw_headers, encoded.body
         _check_final(name, encoded)
-        if isinstance(body, bytes):
+        if isinstance(body, bytes) and len(body) <= JOINED_BYTES:
             return protocol.send_response(status, headers, body, close=close), encoded
         data = protocol.start_response(status, headers, length=encoded.length, close=close)
     except BaseException:

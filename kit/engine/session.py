@@ -20,10 +20,14 @@ from kit.engine.websocket import WebSocketLink
 from kit.errors import ConnectionClosedError, HandlerReturnError, LocalProtocolError
 from kit.messages import Response
 from kit.opcodes import WebSocketOpCode
-from kit.wire.websocket import Accepted, Closed, Event, Message
+from kit.record import FrameLog
+from kit.wire.websocket import Accepted, Closed, Event, Message, accept_handshake
 
 if TYPE_CHECKING:
     from kit.engine.connection import Connection
+    from kit.limits import Limits
+    from kit.messages import Request
+    from kit.routing import Endpoint
     from kit.wire.websocket import WebSocketProtocol
 
 GOING_AWAY = 1001
@@ -33,6 +37,22 @@ STOP_S = 0.5
 """How long a stopping server waits for a websocket's closing handshake."""
 
 OPENED = Message(WebSocketOpCode.Open, "")
+
+
+def accept(request: Request, endpoint: Endpoint, limits: Limits) -> Accepted:
+    """Take a websocket handshake, as the endpoint wants it.
+
+    Raises:
+        HandshakeError: it is not valid.
+    """
+    return accept_handshake(
+        request.method,
+        request.http_version,
+        request.raw_headers,
+        subprotocols=endpoint.subprotocols,
+        compress=endpoint.compress,
+        max_message_bytes=endpoint.max_message_bytes or limits.message_bytes,
+    )
 
 
 class ServerSession:
@@ -112,10 +132,22 @@ class ServerSession:
 
     def _send_switch(self) -> None:
         try:
-            self._connection.send_switch(self, self._accepted.headers)
+            head = self._connection.send_switch(self._accepted.headers)
         except OSError as error:
             self._link.error = error
             self._connection.stream.cut()
+        else:
+            self._record(head)
+
+    def _record(self, head: bytes) -> None:
+        """Have the record know of the 101 and, from now on, of every frame."""
+        exchange = self._connection.exchange
+        if exchange is not None:
+            exchange.response_status, exchange.response_head = 101, head
+            exchange.first_byte_at = monotonic()
+            exchange.frame_log = log = FrameLog()
+            self._accepted.protocol.tap = log.add
+            self._connection.report_progress()
 
     def _refuse(self) -> bool:
         """Take the Open call for a refusal, unless another thread has just accepted."""
@@ -286,8 +318,15 @@ class ServerSession:
         return self._finish(has_more=self._has_more())
 
     def _finish(self, *, has_more: bool) -> int:
-        problem = self._explain_end()
-        return self._connection.end_websocket(self.close_code, problem, has_more=has_more)
+        connection, problem = self._connection, self._explain_end()
+        exchange, connection.exchange = connection.exchange, None
+        if exchange is not None:
+            exchange.close_code = self.close_code
+            if problem is None:
+                connection.app.observer.complete(exchange)
+            else:
+                connection.app.observer.failed(exchange, problem)
+        return connection.end_websocket(has_more=has_more)
 
     def _has_more(self) -> bool:
         """Tell whether the peer may still be sending, so that the Close could be lost."""

@@ -8,6 +8,7 @@ messages of one thread stay in order, and an error is raised where it belongs.
 
 from __future__ import annotations
 
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -130,6 +131,9 @@ class WebSocketLink:
 
     def _await_room(self) -> None:
         channel, limits = self._channel, self._limits
+        if _is_in_event_loop():
+            self._refuse_flood()
+            return
         begun = monotonic()
         while self._is_clogged() and not channel.is_closed:
             left_s = max(begun, self.sent_at) + limits.write_s - monotonic()
@@ -145,6 +149,13 @@ class WebSocketLink:
                 self.flush()
         if self.error is not None or channel.is_closed:
             raise ConnectionClosedError(self._closed_text()) from self.error
+
+    def _refuse_flood(self) -> None:
+        """Bound what lies unsent where nobody may wait: a loop serves others too."""
+        limit = self._limits.message_bytes + self._limits.output_bytes
+        if self._channel.unsent_bytes > limit:
+            self._channel.stream.cut()
+            raise LimitError("output_bytes", limit, "the websocket's peer reads too slowly")
 
     # The owner
 
@@ -220,3 +231,8 @@ def _check_text(payload: str) -> None:
             f"a websocket text must be valid Unicode: {error.reason} at index {error.start}; "
             "send bytes for anything else"
         ) from None
+
+
+def _is_in_event_loop() -> bool:
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and asyncio._get_running_loop() is not None

@@ -7,6 +7,7 @@
 - `matchers`: what may stand for a value; `diff` and `json_paths`: the same in JSON.
 - `near_misses`, `problems`: why a request or a stub was left over.
 - `gates`: requests held back.
+- `host`: what a server has of all this.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from kit.expect.checks import Check
 from kit.expect.choice import Choice
 from kit.expect.diff import at_paths, json_diff
 from kit.expect.gates import Gate, Gates
+from kit.expect.host import ExpectationHost
 from kit.expect.matchers import UNSET, absent, partial
 from kit.expect.multipart import file
 from kit.expect.near_misses import StubNearMiss, format_unmatched
@@ -27,6 +29,7 @@ __all__ = [
     "UNSET",
     "Check",
     "Choice",
+    "ExpectationHost",
     "Gate",
     "Gates",
     "Problem",

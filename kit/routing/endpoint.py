@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from kit.routing.resource import Route
 
 
+UNMATCHED = frozenset((404, 405, 426))
+"""What a request gets that nothing matches."""
+UNMATCHED_FIELD = "Kit-Unmatched"
+"""Tells such a response from one that a handler gave."""
+
+
 class Endpoint:
     """The handler of a route with its options, read once at registration.
 
@@ -50,6 +56,11 @@ class Endpoint:
         "subprotocols",
     )
 
+    needs_body = False
+    """Whether the body is needed to `decide` what really answers."""
+    delay_s = 0.0
+    """How long the answer is to be delayed."""
+
     def __init__(self, route: Route) -> None:
         mark = route.mark
         self.method = route.http_method
@@ -65,6 +76,10 @@ class Endpoint:
         self.max_message_bytes = mark.max_message_bytes
         self.is_match = True
         self.pace: Any = None
+
+    def decide(self, request: Request) -> Endpoint:  # noqa: ARG002 - for those that need it
+        """Return what answers a request whose body is there; see `needs_body`."""
+        return self
 
     def __repr__(self) -> str:
         """Show the route and the handler."""
@@ -106,7 +121,9 @@ class Miss(Endpoint):
         headers = {"Allow": ", ".join(self.allow)} if self.allow else {}
         if self.status_code == 204:
             return Response(None, 204, headers)
+        if self.status_code in UNMATCHED:
+            headers[UNMATCHED_FIELD] = "true"
         if self.status_code == 426:
             # RFC 9110 section 15.5.22: the response must name the protocol.
-            headers = {"Upgrade": "websocket", "Connection": "Upgrade"}
+            headers |= {"Upgrade": "websocket", "Connection": "Upgrade"}
         return ErrorResponse(self._compose(request), self.status_code, headers)

@@ -324,7 +324,9 @@ class _Body:
 
 
 def _as_verb(error: BodyError) -> str:
-    return escape(str(error).removeprefix("the body "))
+    text = escape(str(error))
+    verb = text.removeprefix("the body ")
+    return f"cannot be read: {text}" if verb.startswith("the body") else verb
 
 
 def _tell_kept(kept: bytes, length: int) -> str:

@@ -166,10 +166,11 @@ def show_request(exchange: Exchange) -> str:
 
 def show_outcome(exchange: Exchange) -> str:
     """Tell how an exchange ended, or how far it has come."""
-    status = exchange.state if exchange.response_status is None else str(exchange.response_status)
+    status = exchange.response_status
     if exchange.error is None:
-        return status
-    return f"{status}, failed: {show_line(exchange.error, _ERROR_SHOWN)}"
+        return exchange.state if status is None else str(status)
+    failed = f"failed: {show_line(exchange.error, _ERROR_SHOWN)}"
+    return failed if status is None else f"{status}, {failed}"
 
 
 def show_exchange(exchange: Exchange) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 import pytest
@@ -24,3 +25,9 @@ def plain_rig() -> Iterator[Rig]:
 def _run(*, is_tls: bool) -> Iterator[Rig]:
     with Rig(make_authority() if is_tls else None) as rig:
         yield rig
+
+
+@pytest.fixture
+def no_captured_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the log out of pytest's report: lone surrogates in it end an xdist worker."""
+    monkeypatch.setattr(logging.getLogger("kit"), "propagate", False)

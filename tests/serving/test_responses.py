@@ -333,7 +333,11 @@ def test_a_body_that_does_not_parse_gets_400_and_is_no_error_of_the_handler(rig:
     ],
 )
 def test_a_stream_that_fails_on_its_way_is_cut(
-    rig: Rig, make: Callable[[], Response], kind: type[BaseException], text: str
+    rig: Rig,
+    make: Callable[[], Response],
+    kind: type[BaseException],
+    text: str,
+    no_captured_log: None,
 ) -> None:
     rig.serve(("GET", "/", lambda _: make()), ("GET", "/other", hello))
     client = rig.connect()

@@ -18,6 +18,7 @@ from kit import ErrorResponse, Request, Response, path_join_safe
 from kit.errors import ConfigurationError
 from kit.testing import CanaryFiles, HostileName, assert_guarded, canary_files, load_corpus
 from support.authority import authority
+from support.deadlines import scaled
 from support.failures import fail
 
 Handler = Callable[[Request], Response]
@@ -97,16 +98,20 @@ def test_every_leak_is_told_with_its_status_and_a_curl_line(
     base, trust = ("https", ' --cacert "$KIT_CA"') if tls else ("http", "")
     lines = unify(lines, files)
     assert lines[:5] == [
-        f"{base}://HOST/files/ lets 6 of 14 requests out, made from 3 hostile names:",
-        "  '../canary.txt' as /files/../canary.txt -> 200 with the canary in its body "
-        "(parent; CWE-24)",
+        f"{base}://HOST/files/ lets 5 of 14 requests out, made from 3 hostile names:",
+        (
+            "  '../canary.txt' as /files/../canary.txt -> 200 with the canary in its body "
+            "(parent; CWE-24)"
+        ),
         f"    curl --path-as-is{trust} {base}://HOST/files/../canary.txt",
-        "  '../canary.txt' as /files/..%2Fcanary.txt -> 200 with the canary in its body "
-        "(parent; CWE-24)",
+        (
+            "  '../canary.txt' as /files/..%2Fcanary.txt -> 200 with the canary in its body "
+            "(parent; CWE-24)"
+        ),
         f"    curl{trust} {base}://HOST/files/..%2Fcanary.txt",
     ]
-    assert "  'BASE/canary.txt' as /files/BASE/canary.txt -> 200 with" in "\n".join(lines)
-    assert len(lines) == 1 + 6 * 2
+    assert lines[7].startswith("  'BASE/canary.txt' as /files/%2F")
+    assert len(lines) == 1 + 5 * 2
 
 
 def test_a_root_is_surrounded_with_files_that_do_not_stay(serve: Any, tmp_path: Path) -> None:
@@ -137,7 +142,7 @@ def test_a_canary_of_ones_own_is_looked_for_by_its_name(serve: Any, tmp_path: Pa
     server = serve(("GET", "/files/:name+", serve_blindly(root)))
     url = f"{server.url}/files/"
     lines = fail(assert_guarded, url, canary=canary, corpus=["../canary.txt", "{root}/x"])
-    assert lines[0].endswith("/files/ lets 3 of 7 requests out, made from 1 hostile name:")
+    assert lines[0].endswith("/files/ lets 3 of 6 requests out, made from 1 hostile name:")
     assert "'../secret.key' as /files/../secret.key -> 200" in lines[1]
 
 
@@ -157,8 +162,10 @@ def test_a_place_in_the_query_can_be_named(serve: Any, files: CanaryFiles) -> No
     url = f"{server.url}/download?file={{name}}&inline=1"
     lines = unify(fail(assert_guarded, url, canary=files, corpus=["../canary.txt"]), files)
     assert lines[1:3] == [
-        "  '../canary.txt' as /download?file=../canary.txt&inline=1 -> 200 with the canary in its "
-        "body (given by the test)",
+        (
+            "  '../canary.txt' as /download?file=../canary.txt&inline=1 -> 200 with the canary "
+            "in its body (given by the test)"
+        ),
         "    curl 'http://HOST/download?file=../canary.txt&inline=1'",
     ]
 
@@ -174,8 +181,8 @@ def test_a_system_file_is_a_leak_too(serve: Any, files: CanaryFiles) -> None:
     server = serve(("GET", "/files/:name+", answer))
     url = f"{server.url}/files/"
     lines = fail(assert_guarded, url, canary=files, corpus=["/etc/passwd", "../canary.txt"])
-    assert lines[0].endswith("/files/ lets 6 of 13 requests out, made from 2 hostile names:")
-    assert "'/etc/passwd' as /files//etc/passwd -> 200 with /etc/passwd in its body" in lines[1]
+    assert lines[0].endswith("/files/ lets 4 of 11 requests out, made from 2 hostile names:")
+    assert "'/etc/passwd' as /files/%2Fetc%2Fpasswd -> 200 with /etc/passwd in" in lines[1]
 
 
 def test_a_leak_is_found_in_a_header_and_in_a_packed_body(serve: Any, files: CanaryFiles) -> None:
@@ -222,9 +229,11 @@ def test_the_curl_line_gets_the_canary(serve: Any, files: CanaryFiles, tmp_path:
     server = serve(("GET", "/files/:name+", serve_blindly(files.root)), tls=True)
     cafile = authority().write_pem(tmp_path / "it's the ca.pem")
     url = f"{server.url}/files/"
-    lines = fail(assert_guarded, url, canary=files, cafile=cafile, corpus=["..//canary.txt"])
+    lines = fail(
+        assert_guarded, url, canary=files, cafile=cafile, corpus=["folder/../../canary.txt"]
+    )
     commands = [line for line in lines if line.startswith("    curl")]
-    assert len(commands) == 4
+    assert len(commands) == 3
     for command in commands:
         done = subprocess.run(["bash", "-c", command], capture_output=True, timeout=60, check=True)
         assert done.stdout == files.canary.read_bytes()
@@ -238,17 +247,23 @@ def test_a_server_that_does_not_serve_an_ordinary_name_proves_nothing(
 ) -> None:
     server = serve(("GET", "/files/:name+", lambda request: Response("index")))
     assert unify(fail(assert_guarded, f"{server.url}/wrong/", canary=files), files) == [
-        "http://HOST/wrong/ does not serve even the ordinary name 'inside.txt': "
-        "GET /wrong/inside.txt -> 404, expected 200 and the file's content"
+        (
+            "http://HOST/wrong/ does not serve even the ordinary name 'inside.txt': "
+            "GET /wrong/inside.txt -> 404, expected 200 and the file's content"
+        )
     ]
     assert unify(fail(assert_guarded, f"{server.url}/files/", canary=files), files) == [
-        "http://HOST/files/ does not serve even the ordinary name 'inside.txt': "
-        "GET /files/inside.txt -> 200 with something else, expected 200 and the file's content"
+        (
+            "http://HOST/files/ does not serve even the ordinary name 'inside.txt': "
+            "GET /files/inside.txt -> 200 with something else, expected 200 and the file's content"
+        )
     ]
     options = {"canary": files.canary, "ordinary": "a b.txt"}
     assert unify(fail(assert_guarded, f"{server.url}/no/", **options), files) == [
-        "http://HOST/no/ does not serve even the ordinary name 'a b.txt': "
-        "GET /no/a%20b.txt -> 404, expected 200"
+        (
+            "http://HOST/no/ does not serve even the ordinary name 'a b.txt': "
+            "GET /no/a%20b.txt -> 404, expected 200"
+        )
     ]
 
 
@@ -327,7 +342,7 @@ def test_a_server_that_closes_after_each_answer_is_asked_again() -> None:
 
     with raw_server(answer) as url:
         assert_guarded(url, canary=b"a canary", corpus=["../canary.txt"])
-    assert len(asked) == len(set(asked)) == 1 + 7
+    assert len(asked) == len(set(asked)) == 1 + 6
 
 
 def test_requests_that_get_no_answer_count_as_refused_unless_all_do() -> None:
@@ -349,12 +364,13 @@ def test_a_server_that_never_ends_an_answer_is_told_of_and_left_alone() -> None:
         else:
             peer.recv(1)  # until the other side gives up
 
+    patience = scaled(0.5)
     with raw_server(answer) as url:
-        lines = fail(assert_guarded, url, canary=b"a canary", corpus=["..", "a"], timeout=0.2)
+        lines = fail(assert_guarded, url, canary=b"a canary", corpus=["..", "a"], timeout=patience)
     assert lines == [
         f"{url} did not answer all of 7 requests, made from 2 hostile names:",
         *(
-            f"  '..' as /files/{form} -> no whole answer within 0.2 s (given by the test)"
+            f"  '..' as /files/{form} -> no whole answer within {patience:g} s (given by the test)"
             for form in ("..", "%2e%2e", "%252e%252e")
         ),
         "  and the rest was not tried",
@@ -395,8 +411,10 @@ def test_a_body_without_end_is_read_only_so_far(files: CanaryFiles) -> None:
         (
             "http://host/",
             {"canary": None},
-            "a URL needs a canary to look for: give canary=, a file beside the directory that is "
-            "served (or its content as bytes), or root=, that directory, or use canary_files()",
+            (
+                "a URL needs a canary to look for: give canary=, a file beside the directory that "
+                "is served (or its content as bytes), or root=, that directory, or use canary_files()"
+            ),
         ),
         (
             "http://host/",

@@ -240,7 +240,7 @@ def test_a_frame_with_a_reserved_opcode_is_shown() -> None:
 
 
 @pytest.mark.parametrize("item", ["Text", 3, (Op.Text,), (Op.Text, "a", "b"), None, ...])
-def test_what_is_no_opcode_is_refused(item: object) -> None:
+def test_what_is_no_opcode_is_refused(item: Any) -> None:
     with pytest.raises(ConfigurationError) as caught:
         assert_opcodes([], [item])
     assert str(caught.value) == (
@@ -364,7 +364,10 @@ def test_a_payload_is_judged_in_many_ways(opcode: Op, payload: Any, wanted: Any)
             "hello you",
             is_short,
             [
-                f"expected Text accepted by is_short (test_opcodes.py:{is_short.__code__.co_firstlineno})"
+                (
+                    "expected Text accepted by is_short "
+                    f"(test_opcodes.py:{is_short.__code__.co_firstlineno})"
+                )
             ],
         ),
         (
@@ -372,8 +375,10 @@ def test_a_payload_is_judged_in_many_ways(opcode: Op, payload: Any, wanted: Any)
             "bye",
             is_greeting,
             [
-                "expected Text accepted by is_greeting "
-                f"(test_opcodes.py:{is_greeting.__code__.co_firstlineno})",
+                (
+                    "expected Text accepted by is_greeting "
+                    f"(test_opcodes.py:{is_greeting.__code__.co_firstlineno})"
+                ),
                 "  it raised AssertionError: it must begin",
             ],
         ),
@@ -382,8 +387,10 @@ def test_a_payload_is_judged_in_many_ways(opcode: Op, payload: Any, wanted: Any)
             "x",
             is_number,
             [
-                "expected Text accepted by is_number "
-                f"(test_opcodes.py:{is_number.__code__.co_firstlineno})",
+                (
+                    "expected Text accepted by is_number "
+                    f"(test_opcodes.py:{is_number.__code__.co_firstlineno})"
+                ),
                 "  it raised ValueError: invalid literal for int() with base 10: 'x'",
             ],
         ),
@@ -403,8 +410,10 @@ def test_a_payload_is_judged_in_many_ways(opcode: Op, payload: Any, wanted: Any)
             json_payload(1),
             [
                 "expected Text with JSON 1",
-                "  it is not JSON: Expecting property name enclosed in double quotes: "
-                "line 1 column 2 (char 1)",
+                (
+                    "  it is not JSON: Expecting property name enclosed in double quotes: "
+                    "line 1 column 2 (char 1)"
+                ),
             ],
         ),
         (

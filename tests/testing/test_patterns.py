@@ -117,7 +117,7 @@ def test_equal_items_in_any_order_are_counted_and_not_permuted() -> None:
 def test_too_many_ways_at_once_are_refused() -> None:
     class Anything(Letter):
         @property
-        def key(self) -> str:  # type: ignore[override]
+        def key(self) -> str:
             return str(id(self))
 
     pattern = AnyOrder([Each(Anything(".")) for _ in range(20)])
