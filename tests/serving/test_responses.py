@@ -278,7 +278,12 @@ class SilentError(Exception):
 )
 @pytest.mark.parametrize("is_async", [False, True])
 def test_what_cannot_be_sent_becomes_a_500_and_the_connection_goes_on(
-    plain_rig: Rig, make: Callable[[], Any], text: str, kind: type[BaseException], is_async: bool
+    plain_rig: Rig,
+    make: Callable[[], Any],
+    text: str,
+    kind: type[BaseException],
+    is_async: bool,
+    no_captured_log: None,
 ) -> None:
     def faulty(request: Request) -> Any:
         return make()
