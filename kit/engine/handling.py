@@ -23,6 +23,18 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("kit")
 
+
+def escape_surrogates(record: logging.LogRecord) -> bool:
+    """Make a logged traceback such as any file or pipe can take; a filter, passes all."""
+    if record.exc_info and not record.exc_text:
+        text = logging.Formatter().formatException(record.exc_info)
+        record.exc_text = text.encode("utf-8", "backslashreplace").decode()
+    return True
+
+
+# What a handler raises may quote what a peer has sent, lone surrogates and all.
+logger.addFilter(escape_surrogates)
+
 Starter = Callable[[Callable[[], None]], object]
 """Starts what a parked connection waits for, and has it call the function at its end."""
 Note = Callable[[object, "BaseException | None"], None]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 
 import pytest
@@ -25,9 +24,3 @@ def plain_rig() -> Iterator[Rig]:
 def _run(*, is_tls: bool) -> Iterator[Rig]:
     with Rig(make_authority() if is_tls else None) as rig:
         yield rig
-
-
-@pytest.fixture
-def no_captured_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the log out of pytest's report: lone surrogates in it end an xdist worker."""
-    monkeypatch.setattr(logging.getLogger("kit"), "propagate", False)

@@ -283,7 +283,6 @@ def test_what_cannot_be_sent_becomes_a_500_and_the_connection_goes_on(
     text: str,
     kind: type[BaseException],
     is_async: bool,
-    no_captured_log: None,
 ) -> None:
     def faulty(request: Request) -> Any:
         return make()
@@ -307,6 +306,8 @@ def test_what_cannot_be_sent_becomes_a_500_and_the_connection_goes_on(
     assert record.getMessage() == f"GET /faulty: handler {handler.__name__} raised an exception"
     assert record.exc_info is not None
     assert record.exc_info[1] is exchange.exception
+    assert record.exc_text is not None
+    assert record.exc_text.encode()  # no lone surrogates, whatever was raised
     plain_rig.errors.clear()
 
 
@@ -342,7 +343,6 @@ def test_a_stream_that_fails_on_its_way_is_cut(
     make: Callable[[], Response],
     kind: type[BaseException],
     text: str,
-    no_captured_log: None,
 ) -> None:
     rig.serve(("GET", "/", lambda _: make()), ("GET", "/other", hello))
     client = rig.connect()
