@@ -16,7 +16,7 @@ from kit.testing.steps import ANY, CLOSE, OPEN, Step, name_opcode, read_close, r
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator
 
-Item: TypeAlias = "WebSocketOpCode | tuple[WebSocketOpCode, Any] | list[Any] | Node"
+Item: TypeAlias = "WebSocketOpCode | tuple[WebSocketOpCode, Any] | FrameRecord | list[Any] | Node"
 
 _OPCODES = frozenset(WebSocketOpCode)
 

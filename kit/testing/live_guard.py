@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from kit.testing.canaries import Bait
     from kit.testing.corpus import HostileName
 
-DEFAULT_TIMEOUT_S = 5.0
-
 _BODY_BYTES = 1 * MIB
 _MAX_TIMEOUTS = 3
 _SHOWN = 100
@@ -308,6 +306,8 @@ class _Prober:
             failure = "timeout"
         except (OSError, http.client.HTTPException, ValueError):
             pass  # cut off: what came is searched
+        if response.length == 0:
+            response.read()  # `read1` does not notice that this was all
         if not response.isclosed():
             self._connection.close()
         return b"".join(pieces), failure

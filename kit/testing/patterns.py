@@ -199,16 +199,12 @@ class AnyOrder:
         """Return the pattern of the same sequences without the empty one."""
         if not self.is_nullable:
             return self
-        rests = (AnyOrder([*self.given[:at], *self.given[at + 1 :]]) for at in self._indices())
         return OneOf(
             [
-                InOrder([item.without_empty(), rest])
-                for item, rest in zip(self.given, rests, strict=True)
+                InOrder([item.without_empty(), AnyOrder([*self.given[:at], *self.given[at + 1 :]])])
+                for at, item in enumerate(self.given)
             ]
         )
-
-    def _indices(self) -> range:
-        return range(len(self.given))
 
     def describe_rest(self, progress: Any) -> str:
         """Name the items that have not come yet."""

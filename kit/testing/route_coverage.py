@@ -159,7 +159,7 @@ class RouteCoverage:
         lines = align([_HEADINGS, *map(_row, routes)]) if routes else []
         hit = sum(1 for each in routes if each.hits)
         if routes:
-            verb = "was" if len(routes) == 1 else "were"
+            verb = "was" if hit == 1 else "were"
             share = format_percent(self.percent)
             lines.append(f"{hit} of {count(len(routes), 'route')} {verb} hit: {share}")
         else:

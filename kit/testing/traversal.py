@@ -11,12 +11,13 @@ from kit.errors import ConfigurationError
 from kit.paths import path_join_safe
 from kit.testing.canaries import ORDINARY, CanaryFiles, canary_files, check_directory, lay_bait
 from kit.testing.corpus import HostileName, load_corpus
-from kit.testing.live_guard import DEFAULT_TIMEOUT_S, LiveTarget, find_live_leaks
 from kit.testing.text import shorten
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+DEFAULT_TIMEOUT_S = 5.0
 
 _SHOWN = 100
 
@@ -70,6 +71,8 @@ def assert_guarded(
         msg = "the corpus is empty: assert_guarded would prove nothing"
         raise ConfigurationError(msg)
     if isinstance(target, str):
+        from kit.testing.live_guard import LiveTarget, find_live_leaks
+
         live = LiveTarget(target, headers, cafile, ssl_context, timeout)
         with lay_bait(root, canary, ordinary) as bait:
             head, leaks = find_live_leaks(live, bait, names)

@@ -356,6 +356,43 @@ def test_requests_that_get_no_answer_count_as_refused_unless_all_do() -> None:
     assert line == f"{url} answered none of 3 requests: nothing is proved"
 
 
+def test_one_connection_is_enough(serve: Any, files: CanaryFiles) -> None:
+    server = serve(("GET", "/files/:name+", serve_safely(files.root)))
+    assert_guarded(f"{server.url}/files/", canary=files, corpus=["../canary.txt", "a"])
+    assert {exchange.connection.id for exchange in server.journal} == {
+        server.journal[0].connection.id
+    }
+
+
+def test_an_answer_that_is_broken_or_cut_off_is_searched_as_it_came(files: CanaryFiles) -> None:
+    secret = files.canary.read_bytes()
+
+    def answer(peer: socket.socket, head: bytes) -> None:
+        fields = b"Content-Length: 1000\r\nContent-Encoding: gzip\r\n\r\n"
+        if b"kit-there" in head:
+            peer.sendall(b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n")
+        else:
+            peer.sendall(b"HTTP/1.1 200 OK\r\n" + fields + secret)
+
+    with raw_server(answer) as url:
+        lines = fail(assert_guarded, url, canary=files.canary, corpus=["x"])
+    assert "lets 3 of 3 requests out" in lines[0]
+
+
+def test_a_server_that_does_not_answer_at_all_is_told_of() -> None:
+    patience = scaled(0.2)
+
+    def answer(peer: socket.socket, head: bytes) -> None:
+        peer.recv(1)  # until the other side gives up
+
+    with raw_server(answer) as url:
+        (line,) = fail(assert_guarded, url, canary=b"a canary", timeout=patience)
+    assert line == (
+        f"{url} gives no answer to GET /files/kit-there-is-no-such-file: "
+        f"none came within {patience:g} s"
+    )
+
+
 def test_a_server_that_never_ends_an_answer_is_told_of_and_left_alone() -> None:
     def answer(peer: socket.socket, head: bytes) -> None:
         peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n")
@@ -413,7 +450,8 @@ def test_a_body_without_end_is_read_only_so_far(files: CanaryFiles) -> None:
             {"canary": None},
             (
                 "a URL needs a canary to look for: give canary=, a file beside the directory that "
-                "is served (or its content as bytes), or root=, that directory, or use canary_files()"
+                "is served (or its content as bytes), or root=, that directory, or use "
+                "canary_files()"
             ),
         ),
         (

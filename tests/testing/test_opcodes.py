@@ -231,6 +231,11 @@ def test_frames_may_stand_among_opcodes() -> None:
     assert_opcodes([Op.Open, frame, Op.Close], [Op.Open, (Op.Text, "hi"), Op.Close])
 
 
+def test_frames_can_be_expected() -> None:
+    frames = make_chat().frames
+    assert_opcodes(frames, [*frames[:2], Op.Ping, Op.Pong, Op.Text, Op.Binary, *frames[-2:]])
+
+
 def test_a_frame_with_a_reserved_opcode_is_shown() -> None:
     frame = FrameRecord("received", 3, True, b"?", 1, 0.0)
     assert fail_opcodes([frame], [Op.Text])[1:] == [
@@ -426,6 +431,12 @@ def test_a_payload_is_judged_in_many_ways(opcode: Op, payload: Any, wanted: Any)
             ],
         ),
         (Op.Text, "a", b"a", ["expected Text b'a'", "  expected bytes, got str"]),
+        (
+            Op.Close,
+            b"\x03\xe8",
+            json_payload(1),
+            ["expected Close with JSON 1", "  it is tuple, not JSON text"],
+        ),
         (Op.Close, b"\x03\xe8bye", (1001, ...), ["expected Close 1001 ..."]),
         (Op.Close, b"\x03\xe8bye", re.compile("x"), ["expected Close matching 'x'"]),
     ],
