@@ -113,6 +113,11 @@ def test_the_readmes_own_server_serves_its_own_routes(pytester: pytest.Pytester)
     pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
 
 
+def test_the_readmes_expectations_run() -> None:
+    example = readme_example("Expectations")
+    exec(compile(example, "README.md", "exec"), {"__name__": "readme"})
+
+
 def test_the_readmes_example_without_pytest_runs(capsys: pytest.CaptureFixture[str]) -> None:
     example = readme_example("Without pytest")
     exec(compile(example, "README.md", "exec"), {"__name__": "readme"})
