@@ -7,13 +7,16 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from pytest_plugin.servers import ServerFactory, find_coverage
+from pytest_plugin.options import ALLOWANCES, SETTINGS, check_arguments, read_marker
+from pytest_plugin.servers import FACTORY, ServerFactory, find_coverage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from typing import Any
 
     import kit
+    import kit.testing
 
 TRUST_VARIABLES = (
     "SSL_CERT_FILE",  # OpenSSL, hence Python's ssl, httpx, Ruby, Go
@@ -41,28 +44,121 @@ def kit_ca() -> kit.CertificateAuthority:
     return kit.CertificateAuthority()
 
 
+@pytest.fixture(scope="session")
+def kit_limits() -> kit.Limits | None:
+    """Bounds of every server that is given none; put a fixture of this name in place.
+
+    With limits of your own, `grace_s` is also how long handlers may run after a test.
+    """
+    return None
+
+
 @pytest.fixture
-def kit_server_factory(request: pytest.FixtureRequest, _kit_relay: None) -> Iterator[ServerFactory]:
+def kit_server_options() -> dict[str, Any]:
+    """Arguments of `kit_server` and `kit_plain_server`, as the marker `kit_server` takes them.
+
+    Put a fixture of this name in place; the marker of a test goes before it.
+    """
+    return {}
+
+
+@pytest.fixture
+def _kit_arguments(
+    request: pytest.FixtureRequest, kit_server_options: dict[str, Any]
+) -> dict[str, Any]:
+    check_arguments("kit_server_options", kit_server_options)
+    return {**kit_server_options, **read_marker(request.node)}
+
+
+@pytest.fixture
+def kit_server_factory(
+    request: pytest.FixtureRequest,
+    _kit_relay: None,
+    kit_limits: kit.Limits | None,
+    _kit_arguments: dict[str, Any],
+) -> Iterator[ServerFactory]:
     """Start servers: `kit_server_factory(*routes, tls=True, host="127.0.0.1", limits=None)`.
 
+    `hostname` gives names of your own to the certificate, `routes` the routes by name;
+    `verify` and `allow_unmatched`, `allow_handler_errors`, `allow_malformed`,
+    `allow_unused_stubs`, `allow_unclean_websockets` say what the test does not fail for.
     All are stopped when the test is over. Handlers that still run then have one
     second to finish; those that do not are cut, with a warning.
     """
+    __tracebackhide__ = True
     factory = ServerFactory(
-        lambda: request.getfixturevalue("kit_ca"), find_coverage(request.config)
+        lambda: request.getfixturevalue("kit_ca"),
+        request.config.stash[SETTINGS],
+        find_coverage(request.config),
+        limits=kit_limits,
+        allowed={
+            name: value
+            for name, value in _kit_arguments.items()
+            if name in ALLOWANCES or name == "verify"
+        },
     )
+    request.node.stash[FACTORY] = factory
+    if "kit_exchanges" in request.fixturenames:
+        factory.collect()
     yield factory
     factory.stop()
+    if factory.has_passed:
+        factory.verify("after the test had passed: ")
+
+
+@pytest.fixture(scope="session")
+def kit_session_server_factory(
+    request: pytest.FixtureRequest, _kit_relay: None, kit_limits: kit.Limits | None
+) -> Iterator[ServerFactory]:
+    """Start servers that live until the session ends; as `kit_server_factory`.
+
+    They are verified at the end of the session: each problem is told with the test in
+    which it arose. For fixtures of your own with a wider scope than a test.
+    """
+    config = request.config
+    __tracebackhide__ = True
+    factory = ServerFactory(
+        lambda: request.getfixturevalue("kit_ca"),
+        config.stash[SETTINGS],
+        find_coverage(config),
+        limits=kit_limits,
+        is_session=True,
+    )
+    config.stash[FACTORY] = factory
+    yield factory
+    factory.stop()
+    factory.verify("at the end of the session: ")
 
 
 @pytest.fixture
-def kit_server(kit_server_factory: ServerFactory) -> kit.HTTPServer:
+def kit_server(
+    kit_server_factory: ServerFactory, _kit_arguments: dict[str, Any]
+) -> kit.testing.CheckedServer:
     """HTTP server of this test alone: running, with TLS, on a free port, without routes.
 
-    Give it routes by `kit_server.registerRoutes(...)`; what it gets is in
-    `kit_server.journal`.
+    Give it routes by `kit_server.registerRoutes(...)`, or by the marker
+    `kit_server(routes=...)`; what it gets is in `kit_server.journal`. The test fails if
+    a handler raises, a request matches nothing, a stub is left over or a websocket ends
+    uncleanly, unless `kit_server.allow(...)` or the marker says that it may.
     """
-    return kit_server_factory()
+    return kit_server_factory(**_kit_arguments)
+
+
+@pytest.fixture
+def kit_plain_server(
+    kit_server_factory: ServerFactory, _kit_arguments: dict[str, Any]
+) -> kit.testing.CheckedServer:
+    """HTTP server of this test alone, like `kit_server`, that speaks plain HTTP."""
+    return kit_server_factory(**{**_kit_arguments, "tls": False})
+
+
+@pytest.fixture
+def kit_exchanges(kit_server_factory: ServerFactory) -> kit.Journal:
+    """Exchanges of all servers of this test, in order of arrival: one `kit.Journal`.
+
+    Servers of `kit_session_server_factory` are not among them.
+    """
+    return kit_server_factory.collect()
 
 
 @pytest.fixture

@@ -4,33 +4,49 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
+from pytest_plugin import options, report, verification
 from pytest_plugin.fixtures import (
+    _kit_arguments,
     _kit_ca_path,
     _kit_relay,
     kit_ca,
     kit_client,
+    kit_exchanges,
+    kit_limits,
+    kit_plain_server,
     kit_server,
     kit_server_factory,
+    kit_server_options,
+    kit_session_server_factory,
     kit_trust,
 )
 
 if TYPE_CHECKING:
-    import pytest
+    from collections.abc import Generator
 
 __all__ = [
+    "_kit_arguments",
     "_kit_ca_path",
     "_kit_relay",
     "kit_ca",
     "kit_client",
+    "kit_exchanges",
+    "kit_limits",
+    "kit_plain_server",
     "kit_server",
     "kit_server_factory",
+    "kit_server_options",
+    "kit_session_server_factory",
     "kit_trust",
 ]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options and their ini keys."""
-    group = parser.getgroup("kit", "servers and clients of wirekit")
+    options.add_options(parser)
+    group = parser.getgroup("kit")
     text = "tell which routes were hit; fail the run if fewer than MIN percent were"
     group.addoption(
         "--kit-route-coverage", nargs="?", const="on", metavar="MIN", help=f"{text} (on, off)"
@@ -39,7 +55,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Set up what the options ask for."""
+    """Set up what the options ask for, and register the marker."""
+    options.configure(config)
     coverage = config.getoption("kit_route_coverage")
     if coverage is None:
         coverage = config.getini("kit_route_coverage")
@@ -47,3 +64,36 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_plugin import routes_report
 
         routes_report.install(config, coverage)
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Tell what is not as usual."""
+    return options.describe_settings(config.stash[options.SETTINGS])
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Check the marker; servers of the session are told whose requests come now."""
+    verification.begin_test(item)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Fail a test that has passed for what its servers have seen go wrong."""
+    __tracebackhide__ = True
+    result = yield
+    verification.verify_test(item)
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add to the report of a failed test what its servers have seen."""
+    if call.when == "call":
+        report.add_properties(item)
+    made = yield
+    report.add_exchanges(item, made)
+    verification.complete_report(item, call, made)
+    return made

@@ -68,6 +68,7 @@ class RoutesReport:
         """Write the table."""
         if self._config.option.collectonly:
             return
+        terminalreporter.ensure_newline()
         terminalreporter.section("kit route coverage")
         terminalreporter.write_line(self.coverage.format())
         for name in self._lost:

@@ -1,26 +1,26 @@
-"""Servers that live as long as a test."""
+"""Servers that live as long as a test, or as a session."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from pytest_plugin.options import ALLOWANCES, Settings
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
     import kit
+    import kit.testing
     from kit.testing.route_coverage import RouteCoverage
-
-GRACE_S = 1.0
-"""How long handlers that still run when a test has ended may take to finish."""
 
 LEAF_NAMES = ("localhost", "127.0.0.1", "::1")
 ANY_HOST = ("", "0.0.0.0", "::")  # noqa: S104 - not bound here, only compared
-
 
 ADVICE = "let handlers end before the test does, for example by an Event that they wait on"
 
@@ -29,40 +29,82 @@ class KitWarning(pytest.PytestWarning):
     """Something a test left undone, and the plugin had to end."""
 
 
+class Started(NamedTuple):
+    """A server, and how it is to be ended."""
+
+    server: kit.testing.CheckedServer
+    grace_s: float | None
+    is_verified: bool
+
+
 class ServerFactory:
     """Starts servers for a test and stops them after it; what `kit_server_factory` gives.
 
     Args:
         find_authority: gives the authority that issues certificates; asked when
             the first server with TLS is made.
+        settings: what the command line says.
         coverage: what counts the routes that are hit, if the run is to tell.
+        limits: the bounds of servers that are given none.
+        allowed: what the test's marker says is no problem, and `verify`.
+        is_session: whether the servers outlive a test.
     """
 
     def __init__(
         self,
         find_authority: Callable[[], kit.CertificateAuthority],
+        settings: Settings | None = None,
         coverage: RouteCoverage | None = None,
+        *,
+        limits: kit.Limits | None = None,
+        allowed: Mapping[str, bool] | None = None,
+        is_session: bool = False,
     ) -> None:
         self._find_authority = find_authority
+        self._settings = settings or Settings()
         self._coverage = coverage
+        self._limits = limits
+        self._allowed = dict(allowed or {})
+        self._is_session = is_session
         self._is_over = False
-        self._started: list[tuple[kit.HTTPServer, float | None]] = []
+        self._started: list[Started] = []
+        self._journal: kit.Journal | None = None
+        self.has_passed = False
+        """Whether the test has passed, and its servers were found in order by then."""
 
     def __call__(
         self,
-        *routes: kit.Resource | Iterable[tuple[str, str, Callable[..., Any]]],
-        tls: bool = True,
-        host: str = "127.0.0.1",
+        *resources: Any,
+        routes: Any = (),
+        tls: bool | None = None,
+        host: str | None = None,
+        hostname: str | Iterable[str] = (),
         limits: kit.Limits | None = None,
-    ) -> kit.HTTPServer:
+        verify: bool | None = None,
+        allow_unmatched: bool | None = None,
+        allow_handler_errors: bool | None = None,
+        allow_malformed: bool | None = None,
+        allow_unused_stubs: bool | None = None,
+        allow_unclean_websockets: bool | None = None,
+    ) -> kit.testing.CheckedServer:
         """Start a server on a free port.
 
         Args:
-            routes: resources, or lists of (method, pattern, callback), to register.
-            tls: whether it speaks TLS, with a certificate of `kit_ca`.
-            host: where it listens.
+            resources: what to register: resources, or their classes, or lists of
+                (method, pattern, callback).
+            routes: the same, by name.
+            tls: whether it speaks TLS, with a certificate of `kit_ca`; by default it
+                does, unless the command line says otherwise.
+            host: where it listens; 127.0.0.1 by default.
+            hostname: names of your own that the certificate is to be good for too.
             limits: the bounds. With limits of your own, `grace_s` is also how long
                 handlers may take to finish after the test.
+            verify: whether the test fails for what goes wrong on it.
+            allow_unmatched: whether requests may match nothing.
+            allow_handler_errors: whether handlers may raise.
+            allow_malformed: whether requests may be malformed.
+            allow_unused_stubs: whether stubs may be left over.
+            allow_unclean_websockets: whether websockets may end uncleanly.
 
         Returns:
             The running server; it is stopped when the test is over.
@@ -71,34 +113,130 @@ class ServerFactory:
             StateError: the test is over.
         """
         import kit
+        import kit.testing
 
         if self._is_over:
             raise kit.StateError(
                 "the test of this kit_server_factory is over, nobody would stop the server: "
                 "ask for the fixture where the server is needed"
             )
-        context = self._find_authority().server_context(*name_leaf(host)) if tls else None
-        server = kit.HTTPServer((host, 0), ssl_context=context, limits=limits)
-        for each in routes:
-            server.registerRoutes(each)
+        given = {
+            "allow_unmatched": allow_unmatched,
+            "allow_handler_errors": allow_handler_errors,
+            "allow_malformed": allow_malformed,
+            "allow_unused_stubs": allow_unused_stubs,
+            "allow_unclean_websockets": allow_unclean_websockets,
+            "verify": verify,
+        }
+        allowed = self._merge(given)
+        host = self._settings.host if host is None else host
+        is_tls = self._settings.is_tls if tls is None else tls
+        context = None
+        if is_tls:
+            context = self._find_authority().server_context(*name_leaf(host, hostname))
+        bounds = self._limits if limits is None else limits
+        server = kit.testing.CheckedServer(
+            (host, 0),
+            ssl_context=context,
+            limits=bounds,
+            allowances=kit.testing.Allowances(
+                **{name.removeprefix("allow_"): allowed[name] for name in ALLOWANCES}
+            ),
+        )
+        for each in (*resources, routes):
+            register(server, each)
+        if self._journal is not None:
+            server.add_observer(self._journal)
+        if self._is_session:
+            server.begin_phase(find_current_test())
         if self._coverage is not None:
             self._coverage.watch(server)
         server.start()
-        self._started.append((server, GRACE_S if limits is None else None))
+        grace_s = self._settings.grace_s if bounds is None else None
+        self._started.append(Started(server, grace_s, allowed["verify"]))
         return server
+
+    def _merge(self, given: Mapping[str, bool | None]) -> dict[str, bool]:
+        settings = self._settings
+        merged = dict.fromkeys(ALLOWANCES, False)
+        merged |= {"allow_unmatched": settings.allow_unmatched, "verify": True}
+        merged |= self._allowed
+        merged |= {name: value for name, value in given.items() if value is not None}
+        merged["verify"] = merged["verify"] and settings.is_verifying
+        return merged
+
+    # What was seen
+
+    @property
+    def servers(self) -> list[kit.testing.CheckedServer]:
+        """The servers started so far, also those that were stopped."""
+        return [each.server for each in self._started]
+
+    def collect(self) -> kit.Journal:
+        """Return one journal of the exchanges of all servers, in order of arrival.
+
+        Raises:
+            StateError: there are servers already, whose exchanges would be missing.
+        """
+        if self._journal is None:
+            import kit
+
+            if self._started:
+                raise kit.StateError(
+                    "kit_exchanges was asked for when servers ran already: "
+                    "name it among the arguments of the test, or of the first fixture"
+                )
+            self._journal = kit.Journal()
+        return self._journal
+
+    def verify(self, when: str = "") -> None:
+        """Fail if there are problems on the servers that are to be verified.
+
+        Raises:
+            VerificationError: there are.
+        """
+        __tracebackhide__ = True
+        found, text = self.find_problems()
+        if found:
+            import kit.testing
+
+            raise kit.testing.VerificationError(f"{when}{text}", found)
+
+    def find_problems(self) -> tuple[list[kit.testing.Problem], str]:
+        """Return the problems of all servers that are to be verified, and their text."""
+        every: list[kit.testing.Problem] = []
+        texts = []
+        for server, _, is_verified in self._started:
+            found = server.problems() if is_verified else []
+            if found:
+                import kit.testing
+
+                every += found
+                texts.append(kit.testing.format_problems(server.url, found))
+        return every, "\n\n".join(texts)
+
+    def begin_test(self, name: str) -> None:
+        """Note that what arrives from now on belongs to another test."""
+        for server in self.servers:
+            server.begin_phase(name)
+
+    # The end
 
     def stop(self) -> None:
         """Stop every server, the last one first; warn of what had to be cut."""
         self._is_over = True
         cut: list[str] = []
         with contextlib.ExitStack() as stack:  # one that fails must not keep the others
-            for server, grace_s in self._started:
+            for server, grace_s, _ in self._started:
                 if self._coverage is not None:
                     self._coverage.note_registered(server)
                 stack.callback(_stop_one, server, grace_s, cut)
-            self._started = []
         if cut:
             warnings.warn("\n".join([*cut, ADVICE]), KitWarning, stacklevel=2)
+
+
+FACTORY = pytest.StashKey[ServerFactory]()
+"""At an item: the factory of its test. At the configuration: that of the session."""
 
 
 def _stop_one(server: kit.HTTPServer, grace_s: float | None, cut: list[str]) -> None:
@@ -108,9 +246,30 @@ def _stop_one(server: kit.HTTPServer, grace_s: float | None, cut: list[str]) -> 
         cut += [f"  {each}" for each in busy]
 
 
-def name_leaf(host: str) -> tuple[str, ...]:
+def register(server: kit.HTTPServer, routes: Any) -> None:
+    """Register resources, classes of them, and lists of routes or of all these."""
+    if isinstance(routes, type):
+        routes = routes()
+    if isinstance(routes, list | tuple):
+        for each in routes:
+            if isinstance(each, tuple):
+                server.registerRoutes([each])
+            else:
+                register(server, each)
+    else:
+        server.registerRoutes(routes)
+
+
+def name_leaf(host: str, hostname: str | Iterable[str] = ()) -> tuple[str, ...]:
     """Return what a certificate for a server on `host` says; () for the usual names."""
-    return () if host in LEAF_NAMES or host in ANY_HOST else (*LEAF_NAMES, host)
+    named = (hostname,) if isinstance(hostname, str) else tuple(hostname)
+    unusual = () if host in LEAF_NAMES or host in ANY_HOST else (host,)
+    return (*LEAF_NAMES, *unusual, *named) if unusual or named else ()
+
+
+def find_current_test() -> str:
+    """Name the test that runs, as pytest tells the environment."""
+    return os.environ.get("PYTEST_CURRENT_TEST", "no test").rpartition(" (")[0] or "no test"
 
 
 def find_coverage(config: pytest.Config) -> RouteCoverage | None:

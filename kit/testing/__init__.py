@@ -9,6 +9,8 @@
 - `assert_guarded`: that a function, or a live URL, keeps hostile file names inside
   a directory; `canary_files` makes one to serve.
 - `format_curl`, `format_timeline`: exchanges as text, for a report.
+- `CheckedServer`: a server with the assertions as methods, whose `verify()` raises
+  `VerificationError` for what handlers raised, what nothing took, stubs left over.
 """
 
 from __future__ import annotations
@@ -23,12 +25,18 @@ from kit.testing.matchers import json_payload
 from kit.testing.opcodes import assert_opcodes
 from kit.testing.requests import assert_body, assert_request_headers
 from kit.testing.routes import assert_no_route, assert_route
+from kit.testing.server import CheckedServer
 from kit.testing.timeline import format_timeline
 from kit.testing.traversal import assert_guarded
+from kit.testing.verify import Allowances, Problem, VerificationError, format_problems
 
 __all__ = [
+    "Allowances",
     "CanaryFiles",
+    "CheckedServer",
     "HostileName",
+    "Problem",
+    "VerificationError",
     "any_order",
     "assert_body",
     "assert_connections",
@@ -44,6 +52,7 @@ __all__ = [
     "assert_tls",
     "canary_files",
     "format_curl",
+    "format_problems",
     "format_timeline",
     "json_payload",
     "load_corpus",

@@ -157,6 +157,7 @@ def test_a_client_trusts_the_server_and_is_stopped_before_it(run_tests: RunTests
             def slow(request):
                 began.set()
                 end.wait(20)
+                return kit.Response("late")
             kit_server.registerRoutes([("GET", "/", slow)])
             kit_client.get("/", callback=lambda response: pytest.fail("called"))
             assert began.wait(20)

@@ -8,7 +8,18 @@ import pytest
 
 RunTests = Callable[..., pytest.RunResult]
 
-FIXTURES = {"kit_ca", "kit_client", "kit_server", "kit_server_factory", "kit_trust"}
+FIXTURES = {
+    "kit_ca",
+    "kit_client",
+    "kit_exchanges",
+    "kit_limits",
+    "kit_plain_server",
+    "kit_server",
+    "kit_server_factory",
+    "kit_server_options",
+    "kit_session_server_factory",
+    "kit_trust",
+}
 
 GREETING = """
 def test_greeting(kit_server, kit_ca):
@@ -34,6 +45,10 @@ def test_pytest_finds_the_plugin_and_tells_its_fixtures(run_tests: RunTests) -> 
         [
             "kit_ca [[]session scope[]] -- *",
             "    Certificate authority of this session*",
+        ]
+    )
+    result.stdout.fnmatch_lines(
+        [
             "kit_server -- *",
             "    HTTP server of this test alone*",
         ]
