@@ -67,7 +67,7 @@ def run_websockets(context: ssl.SSLContext | None, compress: bool) -> Iterator[E
             return connection.respond(http.HTTPStatus.FORBIDDEN, "members only")
         return None
 
-    with websockets.sync.server.serve(
+    server = websockets.sync.server.serve(
         handle,
         "127.0.0.1",
         0,
@@ -77,15 +77,15 @@ def run_websockets(context: ssl.SSLContext | None, compress: bool) -> Iterator[E
         select_subprotocol=lambda _, offered: offered[0] if offered else None,
         process_request=refuse,
         max_size=None,
-    ) as server:
-        thread = threading.Thread(target=server.serve_forever, name="websockets-origin")
-        thread.start()
-        try:
-            yield Echo(server.socket.getsockname()[:2], ends, ended)
-        finally:
-            server.shutdown()
-            thread.join(scaled(20))
-            close_left_pipe(server)
+    )
+    thread = threading.Thread(target=server.serve_forever, name="websockets-origin")
+    thread.start()
+    try:
+        yield Echo(server.socket.getsockname()[:2], ends, ended)
+    finally:
+        server.shutdown()
+        thread.join(scaled(20))
+        close_left_pipe(server)
 
 
 def close_left_pipe(server: Any) -> None:
