@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import dataclasses
 import http
-import os
 import ssl
 import threading
 from collections.abc import Iterator
@@ -85,14 +84,6 @@ def run_websockets(context: ssl.SSLContext | None, compress: bool) -> Iterator[E
     finally:
         server.shutdown()
         thread.join(scaled(20))
-        close_left_pipe(server)
-
-
-def close_left_pipe(server: Any) -> None:
-    """Close what websockets before 17 leaves open: the pipe that wakes its server."""
-    for end in (server.shutdown_watcher, server.shutdown_notifier):
-        if isinstance(end, int):
-            os.close(end)
 
 
 @contextlib.contextmanager

@@ -110,7 +110,8 @@ def test_every_leak_is_told_with_its_status_and_a_curl_line(
         ),
         f"    curl{trust} {base}://HOST/files/..%2Fcanary.txt",
     ]
-    assert lines[7].startswith("  'BASE/canary.txt' as /files/%2F")
+    # A long temporary path is cut in the middle.
+    assert re.match(r"  'BASE/canary\..* as /files/%2F", lines[7])
     assert len(lines) == 1 + 5 * 2
 
 
