@@ -190,6 +190,10 @@ def kit_trust(_kit_ca_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     Gives the path of the authority's certificate, for whoever is told of it otherwise.
     """
+    import urllib.request
+
     for variable in TRUST_VARIABLES:
         monkeypatch.setenv(variable, str(_kit_ca_path))
+    # From Python 3.12 on, urlopen reads the environment once and keeps what it found.
+    monkeypatch.setattr(urllib.request, "_opener", None)
     return _kit_ca_path
