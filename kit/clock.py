@@ -45,9 +45,7 @@ module would notice. The function itself, as every request asks for it several t
 # In a tuple, because freezegun replaces the class where it is a module's attribute.
 # Under frozen time `datetime.datetime` is a subclass that freezegun made.
 _REAL_DATETIME = tuple(
-    cls
-    for cls in dt.datetime.__mro__
-    if f"{cls.__module__}.{cls.__name__}" == "datetime.datetime"
+    cls for cls in dt.datetime.__mro__ if f"{cls.__module__}.{cls.__name__}" == "datetime.datetime"
 )
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")

@@ -41,7 +41,7 @@ class Limits:
     head_s: float = 10.0
     """From the first byte of a request head to its last."""
     body_s: float = 30.0
-    """From one piece of a body to the next."""
+    """For each 64 KiB of a body, or its rest, to arrive."""
     write_s: float = 30.0
     """A peer that reads nothing for this long is cut."""
     idle_s: float = 75.0
@@ -59,3 +59,16 @@ class Limits:
             if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
                 msg = f"limit {field.name} must be a positive number, not {value!r}"
                 raise ConfigurationError(msg)
+
+
+def check_limits(limits: object) -> Limits:
+    """Return the limits given, or the defaults for None.
+
+    Raises:
+        ConfigurationError: it is something else.
+    """
+    if limits is None:
+        return Limits()
+    if not isinstance(limits, Limits):
+        raise ConfigurationError(f"limits must be a kit.Limits, such as Limits(), not {limits!r}")
+    return limits

@@ -15,7 +15,7 @@ from kit.engine.listener import Listener
 from kit.engine.relay import Relay
 from kit.errors import AddressError, ConfigurationError, StateError
 from kit.expect import ExpectationHost
-from kit.limits import Limits
+from kit.limits import Limits, check_limits
 from kit.record import ConnectionInfo, Journal, Observer, Observers
 from kit.routing import Endpoint, Resource, Route, Router
 from kit.wire import tls
@@ -70,8 +70,8 @@ class HTTPServer(ExpectationHost):
     ) -> None:
         self._requested = _check_address(addr)
         self._context = _choose_context(privkey, cert, ssl_context)
-        self.limits = limits or Limits()
-        self.journal = Journal() if journal is None else journal
+        self.limits = check_limits(limits)
+        self.journal = _check_journal(journal)
         self.observer: Observer = self.journal
         self.body_cap = self.journal.body_cap
         super().__init__()
@@ -169,8 +169,12 @@ class HTTPServer(ExpectationHost):
             if self._state != "new":
                 raise StateError(START_TWICE[self._state].format(self._describe()))
             sock = _listen(self._requested)
+            try:
+                self._relay = Relay.acquire(self)
+            except (RuntimeError, OSError) as error:
+                sock.close()
+                raise AddressError(self._requested, f"the system is exhausted: {error}") from error
             self._address = sock.getsockname()[:2]
-            self._relay = Relay.acquire(self)
             self._listener = Listener(self._relay, sock, self._welcome, self._has_room)
             self._state = "running"
             self._relay.adopt(self._listener, READ)
@@ -188,6 +192,8 @@ class HTTPServer(ExpectationHost):
         Returns:
             What was cut: each connection and what it was doing.
         """
+        if grace_s is not None and not isinstance(grace_s, int | float):
+            raise ConfigurationError(f"grace_s must be seconds, such as 2.5, not {grace_s!r}")
         with self._lock:
             before, self._state = self._state, "stopped"
         if before == "new":
@@ -305,6 +311,8 @@ class HTTPServer(ExpectationHost):
     def abandon(self) -> None:
         """Close this process's copies of the sockets, after a fork."""
         self._state = "stopped"
+        # Other threads may have held these at the moment of the fork.
+        self._lock, self._emptied = threading.Lock(), threading.Condition()
         self._finished.set()
         for channel in (*self._connections, self._listener):
             if channel is not None:
@@ -457,7 +465,17 @@ def _explain(error: OSError) -> str:
     return hints.get(error.errno or 0, error.strerror or str(error))
 
 
+def _check_journal(journal: object) -> Journal:
+    if journal is None:
+        return Journal()
+    if not isinstance(journal, Journal):
+        raise ConfigurationError(f"journal must be a kit.Journal, not {journal!r}")
+    return journal
+
+
 def _quote_path(path: str) -> str:
+    if not isinstance(path, str):
+        raise ConfigurationError(f'path must be a str such as "/orders", not {path!r}')
     # What is quoted already stays so; blanks and other letters are not allowed in a URL.
     quoted = quote(path, safe="/%:@!$&'()*+,;=-._~?#[]")
     return quoted if quoted.startswith("/") else f"/{quoted}"

@@ -140,7 +140,7 @@ def format_limit(name: str, value: float) -> str:
 
 
 def test_the_changelog_knows_the_version() -> None:
-    assert f"## [{__version__}]" in read("CHANGELOG.md").splitlines()
+    assert f"\n## [{__version__}] - " in read("CHANGELOG.md")
 
 
 def test_the_pythons_in_tox_are_those_of_the_classifiers() -> None:

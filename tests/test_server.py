@@ -679,3 +679,26 @@ def test_handlers_are_found_by_anybody_who_asks(server: HTTPServer) -> None:
     ask: Callable[[Request], Response] = server.router.dispatch
     request = Request(("127.0.0.1", 1), "GET", "/", {}, "", {}, io.BytesIO())
     assert ask(request).payload == b"hello"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"limits": 5}, "limits must be a kit.Limits, such as Limits(), not 5"),
+        ({"journal": 5}, "journal must be a kit.Journal, not 5"),
+        ({"cert": 5, "privkey": 7}, "certificate must be the path of a PEM file, not 5"),
+    ],
+)
+def test_a_server_names_the_argument_that_cannot_work(arguments: dict[str, Any], text: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        HTTPServer(("127.0.0.1", 0), **arguments)
+    assert str(caught.value) == text
+
+
+def test_a_stop_refuses_a_grace_that_is_no_time_and_goes_on_serving() -> None:
+    with HTTPServer(("127.0.0.1", 0)) as server:
+        with pytest.raises(ConfigurationError, match=r"grace_s must be seconds, such as 2\.5, not"):
+            server.stop(grace_s="x")  # type: ignore[arg-type]
+        assert server.is_running
+        with pytest.raises(ConfigurationError, match="path must be a str"):
+            server.url_for(5)  # type: ignore[arg-type]

@@ -11,8 +11,10 @@ from typing import IO, TYPE_CHECKING, Any, Self
 from kit.client.composing import (
     build_target,
     check_bound,
+    check_callable,
     check_method,
     check_origin,
+    check_sink,
     complete_headers,
     encode_payload,
 )
@@ -27,7 +29,7 @@ from kit.engine.pool import CancelledError, Pool
 from kit.engine.relay import Relay
 from kit.engine.transaction import MAX_REDIRECTS, Transaction
 from kit.errors import ConfigurationError, HandshakeError, KitError, LimitError, StateError
-from kit.limits import Limits
+from kit.limits import Limits, check_limits
 from kit.messages import error_from_transport
 from kit.wire import tls
 from kit.wire.websocket import ClientHandshake
@@ -91,7 +93,7 @@ class HTTPClient:
         check_bound("max_pending", max_pending, least=1)
         check_bound("max_redirects", max_redirects, least=0)
         self._context = ssl_context if cafile is None else tls.client_context(cafile)
-        self.limits = limits or Limits()
+        self.limits = check_limits(limits)
         self._timeout_s = timeout_s
         self._max_connections = max_connections
         self._max_pending = max_pending
@@ -286,6 +288,7 @@ class HTTPClient:
             StateError: the client is not started.
         """
         self._started()
+        check_callable("callback", callback)
         handle = WebSocketHandle(self, path, callback)
         handshake = ClientHandshake(
             subprotocols=subprotocols,
@@ -312,6 +315,8 @@ class HTTPClient:
         handle._transaction = transaction
         with self._lock:
             pool = self._started()
+            if len(self._sockets) >= self._max_pending:
+                raise LimitError("max_pending", self._max_pending, "too many websockets are open")
             self._sockets.add(handle)
         pool.submit(transaction)
         return handle
@@ -328,6 +333,8 @@ class HTTPClient:
         sink: IO[bytes] | None = None,
     ) -> RequestHandle:
         self._started()
+        check_callable("callback", callback)
+        check_sink(sink)
         body, content_type = encode_payload(payload)
         handle = RequestHandle(self, method, path, callback)
         handle._transaction = transaction = Transaction(
@@ -427,9 +434,10 @@ class HTTPClient:
         with self._lock:
             if handle._is_done or transaction is None:
                 return False
-            handle._is_done = handle._is_cancelled = True
             transaction.error = CancelledError("the request was cancelled")
             handle._response = error_from_transport(transaction.error, transaction.url)
+            # Last, as others look at it without the lock.
+            handle._is_done = handle._is_cancelled = True
             self._unfinished.discard(handle)
             self._pending -= 1
             event = handle._event

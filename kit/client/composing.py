@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from kit.engine.transaction import DEFAULT_PORTS, Body, Origin, Transaction
-from kit.errors import ConfigurationError, KitError
+from kit.errors import ConfigurationError, KitError, LocalProtocolError
 from kit.headers import Headers, HeadersLike, check_fields
 from kit.messages import Response, decode_content, error_from_transport, response_from_wire
 from kit.messages.content import dump_json
@@ -80,6 +80,26 @@ def check_method(method: object) -> str:
     return method
 
 
+def check_callable(name: str, value: object) -> None:
+    """Check that a callback can be called.
+
+    Raises:
+        TypeError: it cannot.
+    """
+    if value is not None and not callable(value):
+        raise TypeError(f"{name} must be a function or None, not {value!r}")
+
+
+def check_sink(sink: object) -> None:
+    """Check that a response's body can be written to a sink.
+
+    Raises:
+        TypeError: it cannot.
+    """
+    if sink is not None and (not hasattr(sink, "write") or isinstance(sink, io.TextIOBase)):
+        raise TypeError(f"sink must be a file open for writing in binary mode, not {sink!r}")
+
+
 def build_target(path: object, query: Query) -> str:
     """Return the request target: the path, quoted where needed, and the query.
 
@@ -91,11 +111,31 @@ def build_target(path: object, query: Query) -> str:
     target = _quote(path.partition("#")[0], PATH_SAFE)
     if not query:
         return target
-    encoded = _quote(query, QUERY_SAFE) if isinstance(query, str) else urlencode(query, doseq=True)
+    encoded = _quote(query, QUERY_SAFE) if isinstance(query, str) else _encode_query(query)
     return f"{target}{'&' if '?' in target else '?'}{encoded}"
 
 
+def _encode_query(query: Any) -> str:
+    try:
+        return urlencode(query, doseq=True)
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(
+            f"query must be a dict, a list of pairs or a str, not {query!r}"
+        ) from error
+
+
+def _encode_text(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise LocalProtocolError(
+            f"a str is sent as UTF-8, which has no lone surrogates: {error.reason} at index "
+            f"{error.start}; give bytes for anything else"
+        ) from error
+
+
 def _quote(text: str, safe: str) -> str:
+    _encode_text(text)
     # What is quoted already stays so.
     return quote(_STRAY_PERCENT.sub("%25", text), safe=safe)
 
@@ -112,7 +152,7 @@ def encode_payload(payload: Payload) -> tuple[Body | None, bytes]:
     if isinstance(payload, bytes | bytearray | memoryview):
         return Body(bytes(payload)), b"application/octet-stream"
     if isinstance(payload, str):
-        return Body(payload.encode()), b"text/plain; charset=utf-8"
+        return Body(_encode_text(payload)), b"text/plain; charset=utf-8"
     if isinstance(payload, dict | list):
         return Body(dump_json(payload)), b"application/json"
     if hasattr(payload, "dumpb"):

@@ -168,9 +168,12 @@ class WebSocketHandle:
     def send(self, payload: str | bytes) -> None:
         """Send a Text (str) or Binary (bytes) message; safe from any thread.
 
+        Never waits: what the server does not read yet is kept.
+
         Raises:
             StateError: the websocket is not open yet.
             ConnectionClosedError: it is closed, or did not open.
+            LimitError: more than `Limits.message_bytes` and `output_bytes` lie unsent.
         """
         self._session.send(payload)
 

@@ -144,7 +144,7 @@ class ClientSession:
         """Take the connection over after the 101."""
         protocol = self._handshake.finish(head.status, head.raw_headers)
         self._connection = connection
-        self._link = WebSocketLink(connection, protocol, self._limits)
+        self._link = WebSocketLink(connection, protocol, self._limits, may_wait=False)
 
     def open(self, rest: bytes) -> int:
         """Deliver the Open, and what came along with the handshake."""

@@ -30,6 +30,11 @@ class Coroutines:
         self._thread: threading.Thread | None = None
         self._tasks: dict[asyncio.Task[Any], Done] = {}
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the loop has been started."""
+        return self._loop is not None
+
     def run(self, coroutine: Coroutine[Any, Any, Any], done: Done) -> None:
         """Run a coroutine and call `done(result, error)` on the loop's thread."""
         with self._lock:

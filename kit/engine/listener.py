@@ -36,7 +36,7 @@ class Listener(Channel):
             connections wait in the system's backlog.
     """
 
-    __slots__ = ("_has_room", "_socket", "_welcome")
+    __slots__ = ("_has_room", "_is_exhausted", "_socket", "_welcome")
 
     def __init__(
         self,
@@ -49,6 +49,7 @@ class Listener(Channel):
         self._socket = sock
         self._welcome = welcome
         self._has_room = has_room
+        self._is_exhausted = False
 
     def step(self, ready: int) -> int:
         """Accept what is waiting."""
@@ -63,9 +64,12 @@ class Listener(Channel):
                 break
             except OSError as error:
                 if error.errno in EXHAUSTED:
-                    logger.warning("cannot accept a connection: %s; trying again", error)
+                    if not self._is_exhausted:
+                        logger.warning("cannot accept a connection: %s; trying again", error)
+                    self._is_exhausted = True
                     return PARKED
                 continue  # the peer went away while it waited (ECONNABORTED and the like)
+            self._is_exhausted = False
             self._welcome(sock, address[:2])
         return READ
 

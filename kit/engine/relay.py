@@ -173,7 +173,20 @@ class Relay:
         self, coroutine: Any, done: Callable[[Any, BaseException | None], None]
     ) -> None:
         """Run a coroutine on the asyncio thread; `done(result, error)` is called there."""
-        self._coroutines.run(coroutine, done)
+        if self._coroutines.is_running:
+            self._coroutines.run(coroutine, done)
+        else:
+            # Its start imports asyncio, which takes longer than the leader has.
+            self._bench.run(lambda: self._run_first_coroutine(coroutine, done))
+
+    def _run_first_coroutine(
+        self, coroutine: Any, done: Callable[[Any, BaseException | None], None]
+    ) -> None:
+        if self._is_stopping:
+            coroutine.close()
+            done(None, RuntimeError("the handler was not started, as the relay stops"))
+        else:
+            self._coroutines.run(coroutine, done)
 
     def _hand_over(self, channel: Channel, *item: Any) -> None:
         if self._stopped.is_set():

@@ -38,9 +38,26 @@ class WebSocketLink:
         sent_at: when the socket last took something, in monotonic seconds.
     """
 
-    __slots__ = ("_blocked_on", "_channel", "_limits", "error", "lock", "protocol", "sent_at")
+    __slots__ = (
+        "_blocked_on",
+        "_channel",
+        "_limits",
+        "_may_wait",
+        "error",
+        "lock",
+        "protocol",
+        "sent_at",
+    )
 
-    def __init__(self, channel: Channel, protocol: WebSocketProtocol, limits: Limits) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        protocol: WebSocketProtocol,
+        limits: Limits,
+        *,
+        may_wait: bool = True,
+    ) -> None:
+        self._may_wait = may_wait
         self._channel = channel
         self._limits = limits
         self._blocked_on = READ
@@ -57,7 +74,8 @@ class WebSocketLink:
         Raises:
             ConnectionClosedError: the websocket is closing or closed.
             LocalProtocolError: the text has lone surrogates.
-            LimitError: the peer read nothing for `Limits.write_s`.
+            LimitError: the peer read nothing for `Limits.write_s`; or, where nobody may
+                wait, more than `Limits.message_bytes` and `output_bytes` lie unsent.
         """
         if isinstance(payload, str):
             _check_text(payload)
@@ -131,7 +149,7 @@ class WebSocketLink:
 
     def _await_room(self) -> None:
         channel, limits = self._channel, self._limits
-        if _is_in_event_loop():
+        if not self._may_wait or _is_in_event_loop():
             self._refuse_flood()
             return
         begun = monotonic()

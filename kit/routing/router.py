@@ -16,7 +16,7 @@ from kit.routing.patterns import Pattern
 from kit.routing.resource import Resource, Route, check_method
 from kit.routing.tree import Found, Tree
 
-EXPLAINED_ROUTES = 1000
+EXPLAINED_ROUTES = 100
 """With more routes than this a 404 does not tell which came near: that takes time."""
 
 RouteTuple = tuple[str, str, Callable[..., Any]]

@@ -215,6 +215,8 @@ def _name(path: StrPath) -> str:
 
 
 def _read_pem(path: StrPath, what: str) -> bytes:
+    if not isinstance(path, str | os.PathLike):
+        raise TlsFileError(f"{what} must be the path of a PEM file, not {path!r}")
     try:
         pem = Path(path).read_bytes()
     except IsADirectoryError:

@@ -222,3 +222,48 @@ def test_a_header_that_cannot_be_sent_is_refused_at_the_call(
 def test_a_subprotocol_that_is_no_token_is_refused_at_the_call() -> None:
     with HTTPClient(ADDR) as client, pytest.raises(ConfigurationError, match="is not a token"):
         client.websocket("/", subprotocols=["a b"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"limits": 5}, "limits must be a kit.Limits, such as Limits(), not 5"),
+        ({"cafile": 5}, "must be the path of a PEM file, not 5"),
+    ],
+)
+def test_a_client_names_the_argument_that_cannot_work(arguments: dict[str, Any], text: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        HTTPClient(("127.0.0.1", 80), "https", **arguments)
+    assert text in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "text"),
+    [
+        ({"callback": 5}, TypeError, "callback must be a function or None, not 5"),
+        ({"sink": 5}, TypeError, "sink must be a file open for writing in binary mode, not 5"),
+        ({"query": 5}, ConfigurationError, "query must be a dict, a list of pairs or a str, not 5"),
+        ({"path": "/\ud800"}, LocalProtocolError, "lone surrogates"),
+    ],
+)
+def test_a_request_names_the_argument_that_cannot_work(
+    arguments: dict[str, Any], kind: type[Exception], text: str
+) -> None:
+    with HTTPClient(("127.0.0.1", 9)) as client:
+        with pytest.raises(kind) as caught:
+            client.get(**{"path": "/", **arguments})
+        assert text in str(caught.value)
+        assert client.pending() == 0
+
+
+def test_a_websockets_callback_must_be_callable() -> None:
+    text = "callback must be a function or None, not 5"
+    with HTTPClient(("127.0.0.1", 9)) as client, pytest.raises(TypeError, match=text):
+        client.websocket("/", callback=5)  # type: ignore[arg-type]
+
+
+def test_a_text_with_lone_surrogates_is_refused() -> None:
+    with HTTPClient(("127.0.0.1", 9)) as client:
+        with pytest.raises(LocalProtocolError, match="which has no lone surrogates"):
+            client.post("/", "\ud800")
+        assert client.pending() == 0

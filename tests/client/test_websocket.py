@@ -15,6 +15,9 @@ from kit import (
     ConnectionClosedError,
     ErrorResponse,
     HTTPClient,
+    HTTPServer,
+    LimitError,
+    Limits,
     Resource,
     Response,
     StateError,
@@ -549,3 +552,27 @@ def test_a_websocket_that_nobody_polls_still_sends(connect: Connect) -> None:
         ready.set()
         assert got.wait(T)
         client.stop()
+
+
+def test_a_send_never_waits_for_a_server_that_does_not_read() -> None:
+    let_go = threading.Event()
+
+    class Deaf(Resource):
+        @websocket("/ws")
+        def hear(self, request: Any, opcode: WebSocketOpCode, payload: str | bytes) -> None:
+            if opcode == WebSocketOpCode.Binary:
+                let_go.wait(T)
+
+    limits = Limits(message_bytes=4 * 2**20, write_s=T)
+    with HTTPServer(("127.0.0.1", 0)) as server:
+        server.registerRoutes(Deaf())
+        with HTTPClient((server.host, server.port), limits=limits) as client:
+            socket = client.websocket("/ws", compress=False)
+            assert socket.receive(T) == OPEN
+            began = monotonic()
+            with pytest.raises(LimitError) as caught:
+                for _ in range(100):
+                    socket.send(bytes(2**20))
+            assert monotonic() - began < T / 2
+            let_go.set()
+    assert "the websocket's peer reads too slowly: the limit output_bytes is" in str(caught.value)
