@@ -123,6 +123,9 @@ class Request:
         headers: HeadersLike | None,
         stream: IO[bytes] | bytes | None,
     ) -> None:
+        for name, value in (("method", method), ("path", path), ("fragment", fragment)):
+            if not isinstance(value, str):
+                raise TypeError(f"{name} must be a str, not {value!r}")
         self.client_address = addr
         self.method = method
         self.headers = Headers(headers)

@@ -579,3 +579,18 @@ def test_any_target_can_be_looked_at(target: str) -> None:
         assert all(isinstance(value, str) for values in request.params.values() for value in values)
     assert wired(f"/{target}", {"Host": "h"}).url == f"http://h/{target}"
     assert "?" not in wired(target).path
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ((5, "/", ""), "method must be a str, not 5"),
+        (("GET", 6, ""), "path must be a str, not 6"),
+        (("GET", "/", 7), "fragment must be a str, not 7"),
+    ],
+)
+def test_a_request_names_the_argument_that_cannot_work(given: Any, text: str) -> None:
+    method, path, fragment = given
+    with pytest.raises(TypeError) as caught:
+        Request(("127.0.0.1", 1), method, path, {}, fragment, {}, None)
+    assert str(caught.value) == text
