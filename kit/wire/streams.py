@@ -15,6 +15,7 @@ import socket
 import ssl
 import struct
 import sys
+import traceback
 from typing import Protocol
 
 READ = 1
@@ -118,6 +119,17 @@ class SocketStream:
         return f"<SocketStream fd {self.sock.fileno()}>"
 
 
+def _close_half_wrapped(error: OSError) -> None:
+    """Close what `wrap_socket` made of a socket before it failed, as only its frames hold it.
+
+    It fails where the peer resets the connection meanwhile, and leaves the descriptor open.
+    """
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        half_wrapped = frame.f_locals.get("self")
+        if isinstance(half_wrapped, ssl.SSLSocket):
+            half_wrapped.close()
+
+
 class TlsStream:
     """A TLS connection over a TCP socket, never blocking.
 
@@ -136,15 +148,17 @@ class TlsStream:
         server_hostname: str | None = None,
     ) -> None:
         sock.setblocking(False)
-        # Of a socket whose peer has left `wrap_socket` makes a new one that nobody can close.
-        sock.getpeername()
-        self.sock = context.wrap_socket(
-            sock,
-            server_side=server_hostname is None,
-            server_hostname=server_hostname,
-            do_handshake_on_connect=False,
-            suppress_ragged_eofs=False,
-        )
+        try:
+            self.sock = context.wrap_socket(
+                sock,
+                server_side=server_hostname is None,
+                server_hostname=server_hostname,
+                do_handshake_on_connect=False,
+                suppress_ragged_eofs=False,
+            )
+        except OSError as error:
+            _close_half_wrapped(error)
+            raise
         self.blocked_on = READ
         self.was_cut = False
         self._is_shut = False

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import select
 import socket
 import ssl
+import struct
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -236,6 +238,22 @@ def test_a_handshake_whose_peer_vanishes_is_an_os_error() -> None:
     with pytest.raises(OSError):
         server.handshake()
     server.close()
+
+
+@pytest.mark.parametrize("early", [b"", b"\x16"], ids=["silent", "with data"])
+def test_a_peer_that_resets_before_the_handshake_leaves_no_descriptor_open(early: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        peer = socket.create_connection(listener.getsockname())
+        peer.sendall(early)
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        accepted, _ = listener.accept()
+        number = accepted.fileno()
+        peer.close()
+        with pytest.raises(OSError, match=r"reset by peer|before TLS handshake"):
+            TlsStream(accepted, authority().server_context())
+        assert accepted.fileno() == -1
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(number)
 
 
 def test_a_client_that_does_not_trust_the_server_ends_the_handshake() -> None:
