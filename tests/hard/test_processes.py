@@ -108,12 +108,16 @@ def test_a_child_that_outlives_the_parent_holds_no_connection_open() -> None:
         peer.sendall(b"GET /ping HTTP/1.1\\r\\nHost: h\\r\\n\\r\\n")
         assert peer.recv(4096)
         read, write = os.pipe()
+        told, tell = os.pipe()
         pid = os.fork()
         if pid == 0:
             peer.close()
             os.close(write)
+            os.write(tell, b"x")
             os.read(read, 1)
             os._exit(0)
+        # The child lets go of the sockets as the first thing it does.
+        assert os.read(told, 1)
         assert server.stop() == []
         assert peer.recv(4096) == b""
         try:
@@ -123,8 +127,8 @@ def test_a_child_that_outlives_the_parent_holds_no_connection_open() -> None:
         os.write(write, b"x")
         os.waitpid(pid, 0)
         peer.close()
-        os.close(read)
-        os.close(write)
+        for descriptor in (read, write, told, tell):
+            os.close(descriptor)
         """
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "refused\n", "")
