@@ -211,14 +211,17 @@ def test_a_slow_route_is_tried_in_place_again_after_quick_runs(serve: Serve) -> 
     relay = current_relay()
     with Talk(server.addr) as peer:
         peer.get("/x?slow=1")
-        assert relay.stalls == 1
-        for _ in range(8):
-            peer.get("/x")
-        assert relay.stalls == 1
-    with Talk(server.addr) as peer:
-        peer.get("/x")
+        assert relay.stalls >= 1
         settle(relay)
-        assert threads[-1] == relay._leader_id
+        peer.get("/x")
+        assert threads[-1] != relay._leader_id
+    # Eight quick runs do, but on a busy machine a run can take long for other reasons.
+    deadline = time.monotonic() + scaled(10)
+    while threads[-1] != relay._leader_id:
+        assert time.monotonic() < deadline, "it is never tried in place again"
+        with Talk(server.addr) as peer:
+            peer.get("/x")
+            settle(relay)
 
 
 def test_a_relay_can_be_started_and_stopped_many_times() -> None:

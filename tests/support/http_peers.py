@@ -23,6 +23,7 @@ import httpx
 import requests
 import urllib3
 
+from kit.clock import monotonic
 from support.deadlines import scaled
 
 TIMEOUT_S = 20.0
@@ -193,6 +194,15 @@ async def _iterate(body: Iterable[bytes]) -> AsyncIterator[bytes]:
         yield piece
 
 
+async def await_transports_closed() -> None:
+    """Let the running loop close what no client waits for."""
+    selector = getattr(asyncio.get_running_loop(), "_selector", None)
+    deadline = monotonic() + scaled(5)
+    # What is left is the loop's own pipe, by which threads wake it.
+    while selector is not None and len(selector.get_map()) > 1 and monotonic() < deadline:
+        await asyncio.sleep(0.005)
+
+
 class AsyncHttpx(_Base):
     def __enter__(self) -> Self:
         self.runner = self.stack.enter_context(asyncio.Runner())
@@ -235,6 +245,8 @@ class Aiohttp(_Base):
 
     async def _close(self) -> None:
         await self.session.close()
+        # A transport that it gave up on is closed by the loop, a little later.
+        await await_transports_closed()
 
     def request(
         self, method: str, path: str, body: Body = None, headers: dict[str, str] | None = None
