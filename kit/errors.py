@@ -9,11 +9,13 @@
     ├── BodyError                   a body does not parse as what was asked for
     ├── SerializableError           a typed message does not load or dump
     ├── PatternError                a route's pattern or registration is malformed
+    ├── RecordingError              a recording cannot be read
     ├── UnsafePathError             a file name would leave its root directory
     ├── ConfigurationError          an argument cannot work
     │   └── TlsFileError            a certificate or key cannot be used
     ├── AddressError                an address cannot be listened on
     ├── StateError                  a call at the wrong time (before start, after stop, twice)
+    ├── FaultError                  a connection is broken on purpose, as a fault was ordered
     ├── ConnectionClosedError       the peer, or this side, has closed the connection
     ├── LimitError                  a bound was passed; it names the bound
     └── WaitTimeoutError            what was waited for did not happen in time
@@ -105,6 +107,24 @@ class PatternError(KitError, ValueError):
         super().__init__(f"pattern {pattern!r} is wrong at index {position}: {reason}")
 
 
+class RecordingError(KitError, ValueError):
+    """A recording cannot be read, or is not what it says.
+
+    Attributes:
+        path: the file as given; "" for bytes that came from no file.
+        entry: the index of the entry that is wrong, from 0; None for the file itself.
+        reason: what is wrong.
+    """
+
+    def __init__(self, path: str, reason: str, *, entry: int | None = None) -> None:
+        self.path = path
+        self.entry = entry
+        self.reason = reason
+        where = f"recording {path!r}" if path else "recording"
+        place = "" if entry is None else f", entry {entry}"
+        super().__init__(f"{where}{place}: {reason}")
+
+
 class UnsafePathError(KitError, ValueError):
     """A file name would leave its root directory, or is not portable.
 
@@ -145,6 +165,18 @@ class AddressError(KitError, OSError):
 
 class StateError(KitError, RuntimeError):
     """A call came at the wrong time: before start, after stop, or twice."""
+
+
+class FaultError(KitError, ConnectionError):
+    """A connection was broken on purpose, as a test has ordered.
+
+    Attributes:
+        fault: the fault, in words.
+    """
+
+    def __init__(self, fault: str) -> None:
+        self.fault = fault
+        super().__init__(f"fault: {fault}")
 
 
 class ConnectionClosedError(KitError, ConnectionError):

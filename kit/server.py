@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import socket
 import threading
 from typing import TYPE_CHECKING, Self
-from urllib.parse import quote
 
+from kit.engine.binding import check_address, format_base, listen, quote_path
 from kit.engine.connection import Connection
 from kit.engine.listener import Listener
 from kit.engine.relay import Relay
 from kit.errors import AddressError, ConfigurationError, StateError
 from kit.expect import ExpectationHost
+from kit.faults.host import ServerFaultHost
 from kit.limits import Limits, check_limits
+from kit.loops import run_in_thread
 from kit.record import ConnectionInfo, Journal, Observer, Observers
 from kit.routing import Endpoint, Resource, Route, Router
+from kit.routing.router import check_fallback
 from kit.wire import tls
 from kit.wire.streams import READ, SocketStream, TlsStream
 
 if TYPE_CHECKING:
+    import os
     import ssl
     from collections.abc import Callable, Iterable
     from types import TracebackType
@@ -29,17 +32,16 @@ if TYPE_CHECKING:
     from kit.engine.handling import Handling
     from kit.messages import Request
     from kit.record import Exchange
-    from kit.routing.router import RouteTuple
+    from kit.routing.router import Fallback, RouteTuple
+    from kit.wire.streams import Stream
 
 logger = logging.getLogger("kit")
 
-BACKLOG = 1024
 CUT_S = 1.0
 """How long `stop()` waits for a connection that it has cut."""
-ANY_HOST = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what a client dials instead
 
 
-class HTTPServer(ExpectationHost):
+class HTTPServer(ServerFaultHost, ExpectationHost):
     """Serves resources over HTTP/1.1 and websockets, plain or with TLS.
 
     All servers of a process share one relay, so a server is little more than a
@@ -68,7 +70,7 @@ class HTTPServer(ExpectationHost):
         limits: Limits | None = None,
         journal: Journal | None = None,
     ) -> None:
-        self._requested = _check_address(addr)
+        self._requested = check_address(addr)
         self._context = _choose_context(privkey, cert, ssl_context)
         self.limits = check_limits(limits)
         self.journal = _check_journal(journal)
@@ -105,6 +107,15 @@ class HTTPServer(ExpectationHost):
         """The router that finds each request's handler."""
         return self._router
 
+    @property
+    def fallback(self) -> Fallback | None:
+        """What answers that no stub and no route takes, such as a cassette; None for nobody."""
+        return self._router.fallback
+
+    @fallback.setter
+    def fallback(self, fallback: Fallback | None) -> None:
+        self._router.fallback = check_fallback(fallback)
+
     # Addresses
 
     @property
@@ -138,18 +149,16 @@ class HTTPServer(ExpectationHost):
 
     def url_for(self, path: str) -> str:
         """Return the URL of a path on this server; the path is quoted where needed."""
-        return self.url + _quote_path(path)
+        return self.url + quote_path(path)
 
     def ws_url_for(self, path: str) -> str:
         """Return the websocket URL (`ws` or `wss`) of a path on this server."""
-        return self._base("wss" if self.is_tls else "ws") + _quote_path(path)
+        return self._base("wss" if self.is_tls else "ws") + quote_path(path)
 
     def _base(self, scheme: str) -> str:
-        host, port = self.addr
-        if port == 0:
+        if self.port == 0:
             raise StateError("the server has no port yet: start() it first")
-        host = ANY_HOST.get(host, host)
-        return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+        return format_base(scheme, self.addr)
 
     # Life
 
@@ -168,7 +177,7 @@ class HTTPServer(ExpectationHost):
         with self._lock:
             if self._state != "new":
                 raise StateError(START_TWICE[self._state].format(self._describe()))
-            sock = _listen(self._requested)
+            sock = self._open_socket()
             try:
                 self._relay = Relay.acquire(self)
             except (RuntimeError, OSError) as error:
@@ -251,9 +260,7 @@ class HTTPServer(ExpectationHost):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        import asyncio
-
-        await asyncio.to_thread(self.stop)
+        await run_in_thread(self.stop)
 
     def __repr__(self) -> str:
         return (
@@ -320,6 +327,9 @@ class HTTPServer(ExpectationHost):
                     channel.stream.close()
         self._connections = set()
 
+    def _open_socket(self) -> socket.socket:
+        return listen(self._requested)
+
     # The leader
 
     def _has_room(self) -> bool:
@@ -342,17 +352,24 @@ class HTTPServer(ExpectationHost):
         self._connections.add(connection)
         relay.adopt(connection, READ)
 
-    def _open_stream(self, sock: socket.socket) -> SocketStream | TlsStream:
+    def _open_stream(self, sock: socket.socket) -> Stream:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self.connection_faults.has_faults:
+            faulty = self.spoil_connection(SocketStream(sock))
+            if faulty is not None:
+                return faulty
         return SocketStream(sock) if self._context is None else TlsStream(sock, self._context)
 
     def _begin_stop(self) -> None:
-        if self._listener is not None:
-            self._listener.shut()
+        self._end_listening()
         for connection in list(self._connections):
             connection.begin_stop()
         with self._emptied:
             self._emptied.notify_all()
+
+    def _end_listening(self) -> None:
+        if self._listener is not None:
+            self._listener.shut()
 
     # The end
 
@@ -390,22 +407,6 @@ START_TWICE = {
 }
 
 
-def _check_address(addr: object) -> tuple[str, int]:
-    if (
-        not isinstance(addr, tuple | list)
-        or len(addr) != 2
-        or not isinstance(addr[0], str)
-        or isinstance(addr[1], bool)
-        or not isinstance(addr[1], int)
-        or not 0 <= addr[1] <= 65535
-    ):
-        raise ConfigurationError(
-            f"addr must be (host, port) with a port of 0 to 65535, not {addr!r}; "
-            'port 0 takes a free one, for example ("127.0.0.1", 0)'
-        )
-    return addr[0], addr[1]
-
-
 def _choose_context(
     privkey: str | os.PathLike[str] | None,
     cert: str | os.PathLike[str] | None,
@@ -431,51 +432,9 @@ def _check_context(context: object) -> None:
         )
 
 
-def _listen(address: tuple[str, int]) -> socket.socket:
-    host, port = address
-    try:
-        family, kind, number, _, target = socket.getaddrinfo(
-            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        sock = socket.socket(family, kind, number)
-    except (OSError, ValueError) as error:
-        # ValueError: a name that cannot be encoded, or holds a NUL.
-        reason = getattr(error, "strerror", None) or str(error)
-        raise AddressError(address, reason, getattr(error, "errno", None)) from error
-    try:
-        if os.name == "posix":
-            # Not on Windows, where it would let two servers share a port.
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind(target)
-        sock.listen(BACKLOG)
-    except OSError as error:
-        sock.close()
-        raise AddressError(address, _explain(error), error.errno) from error
-    return sock
-
-
-def _explain(error: OSError) -> str:
-    import errno
-
-    hints = {
-        errno.EADDRINUSE: "the address is in use: stop what listens there, or take port 0",
-        errno.EACCES: "not allowed: ports below 1024 need privileges; take port 0",
-        errno.EADDRNOTAVAIL: "this machine has no such address: take 127.0.0.1 or ::1",
-    }
-    return hints.get(error.errno or 0, error.strerror or str(error))
-
-
 def _check_journal(journal: object) -> Journal:
     if journal is None:
         return Journal()
     if not isinstance(journal, Journal):
         raise ConfigurationError(f"journal must be a kit.Journal, not {journal!r}")
     return journal
-
-
-def _quote_path(path: str) -> str:
-    if not isinstance(path, str):
-        raise ConfigurationError(f'path must be a str such as "/orders", not {path!r}')
-    # What is quoted already stays so; blanks and other letters are not allowed in a URL.
-    quoted = quote(path, safe="/%:@!$&'()*+,;=-._~?#[]")
-    return quoted if quoted.startswith("/") else f"/{quoted}"

@@ -29,6 +29,7 @@ from kit.engine.pool import CancelledError, Pool
 from kit.engine.relay import Relay
 from kit.engine.transaction import MAX_REDIRECTS, Transaction
 from kit.errors import ConfigurationError, HandshakeError, KitError, LimitError, StateError
+from kit.faults.host import FaultHost
 from kit.limits import Limits, check_limits
 from kit.messages import error_from_transport
 from kit.wire import tls
@@ -47,7 +48,7 @@ DEFAULT_TIMEOUT_S = 30.0
 STOP_S = 2.0
 
 
-class HTTPClient:
+class HTTPClient(FaultHost):
     """An HTTP and websocket client for loops that must never block.
 
     Request methods return a `RequestHandle` at once. `update()`, called once a
@@ -84,6 +85,7 @@ class HTTPClient:
         max_redirects: int = MAX_REDIRECTS,
         limits: Limits | None = None,
     ) -> None:
+        super().__init__()
         self._origin = check_origin(addr, protocol)
         if cafile is not None and ssl_context is not None:
             raise ConfigurationError("give either cafile or ssl_context, not both")
@@ -106,6 +108,8 @@ class HTTPClient:
         self._unfinished: set[RequestHandle] = set()
         self._sockets: set[WebSocketHandle] = set()
         self._pending = 0
+
+    _role = "client"
 
     # Life
 
@@ -318,7 +322,7 @@ class HTTPClient:
             if len(self._sockets) >= self._max_pending:
                 raise LimitError("max_pending", self._max_pending, "too many websockets are open")
             self._sockets.add(handle)
-        pool.submit(transaction)
+        self._submit(pool, transaction)
         return handle
 
     def _request(
@@ -357,8 +361,14 @@ class HTTPClient:
                 )
             self._pending += 1
             self._unfinished.add(handle)
-        pool.submit(transaction)
+        self._submit(pool, transaction)
         return handle
+
+    def _submit(self, pool: Pool, transaction: Transaction) -> None:
+        if self.faults.has_faults:
+            path = transaction.target.partition("?")[0]
+            transaction.injection = self.faults.choose(transaction.method, path)
+        pool.submit(transaction)
 
     def _started(self) -> Pool:
         if self._pool is None:

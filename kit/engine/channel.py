@@ -13,6 +13,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from kit.engine.timers import NEVER
+from kit.wire.faulty import PARKED, FaultyStream
 from kit.wire.streams import READ, WRITE, Stream, wait_ready
 
 if TYPE_CHECKING:
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("kit")
 
-PARKED = 0
-"""Wants nothing: another thread will resume it."""
+# PARKED, which a stream's pause is too: wants nothing, another thread will resume it.
 BENCH = 4
 """Wants its next turn (RESUME) on a bench thread, as it may block."""
 GONE = -1
@@ -184,6 +184,23 @@ class Channel:
             else:
                 unsent.popleft()
         return True
+
+    def is_held(self) -> bool:
+        """Tell whether what lies unsent waits for something else than room.
+
+        If that is a pause the channel has a turn when it is over.
+        """
+        stream = self.stream
+        if not isinstance(stream, FaultyStream):
+            return False
+        pause_s = stream.take_pause()
+        if pause_s is not None:
+            self.relay.call_later(pause_s, lambda: self.relay.poke(self))
+        return stream.is_held
+
+    def want_both(self) -> int:
+        """Return what to poll for while reading: room too if that lets the rest go on."""
+        return READ | WRITE if self._unsent_bytes and not self.is_held() else READ
 
     def await_hot(self) -> bool:
         """Wait a little for the next request, on a bench thread."""

@@ -206,7 +206,9 @@ class ClientSession:
         self._set_deadline(connection, link)
         if link.protocol.is_closing or self._has_room():
             return link.wants()
-        return WRITE if connection.unsent_bytes and link.error is None else PARKED
+        if not connection.unsent_bytes or link.error is not None:
+            return PARKED
+        return PARKED if connection.is_held() else WRITE
 
     def _set_deadline(self, connection: Requester, link: WebSocketLink) -> None:
         if link.protocol.is_closing:

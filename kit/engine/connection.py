@@ -6,59 +6,49 @@ waiting and returns what to poll for:
     handshake -> read -> (bench | coroutine) -> write -> read ... -> closed
                    |                              `-> pump (a streamed body)
                    |-> a ServerSession (a websocket)
-                   `-> drain (what a refused peer still sends)
+                   |-> drain (what a refused peer still sends)
+                   `-> hold (what a fault has ended)
+
+From `write` on it is `Responding` that goes on.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from typing import TYPE_CHECKING, Any, cast
 
 from kit.clock import monotonic
-from kit.engine.channel import BENCH, GONE, PARKED, READ, RESUME, WRITE
-from kit.engine.handling import NO_REQUEST, Application, Handling, note_tls, summarize
+from kit.engine.channel import BENCH, GONE, PARKED, READ
+from kit.engine.handling import Application, note_tls, summarize
 from kit.engine.intake import Intake
 from kit.engine.pace import is_slow
-from kit.engine.sending import body_too_large, close_source, serialize, serialize_refusal
+from kit.engine.responding import RECEIVE_BYTES, Responding
+from kit.engine.sending import body_too_large, serialize_refusal
 from kit.engine.session import ServerSession, accept
 from kit.engine.timers import NEVER
 from kit.errors import HandshakeError, LimitError, RemoteProtocolError
 from kit.messages import ErrorResponse, Request
-from kit.record import BodyCapture, ConnectionInfo, Exchange, UnparsedHead
-from kit.wire.http1 import EndOfMessage, RequestHead, ServerProtocol
+from kit.record import ConnectionInfo, Exchange, UnparsedHead
+from kit.wire.faulty import FaultyStream
+from kit.wire.http1 import EndOfMessage, RequestHead
 from kit.wire.streams import TlsStream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
-
     from kit.engine.relay import Relay
-    from kit.messages import Encoded, Response
+    from kit.messages import Response
     from kit.wire.streams import Stream
 
 logger = logging.getLogger("kit")
 
-RECEIVE_BYTES = 65536
-DRAIN_READS = 64
-"""Reads of refused input in one turn, so that a flood of it starves nobody."""
-NO_LOCK = contextlib.nullcontext()
 
-
-class Connection(Handling):
+class Connection(Responding):
     """One accepted socket, for as long as it lives."""
 
     __slots__ = (
-        "_capture",
         "_has_head_begun",
-        "_intake",
         "_may_block",
-        "_output_lock",
-        "_phase",
-        "_protocol",
         "_returned",
         "_session",
-        "_source",
     )
 
     def __init__(
@@ -68,15 +58,11 @@ class Connection(Handling):
         is_tls = isinstance(stream, TlsStream)
         limits = app.limits
         self.deadline = monotonic() + (limits.handshake_s if is_tls else limits.idle_s)
-        self._phase: Callable[[int], int] = self._shake if is_tls else self._read
-        self._protocol = ServerProtocol(app.limits)
-        self._intake: Intake | None = None
-        self._capture: BodyCapture | None = None
+        self._phase = self._shake if is_tls else self._read
+        if isinstance(stream, FaultyStream):
+            self._phase = self._hold  # it has gone wrong before anything was read
         self._has_head_begun = False
-        self._source: Iterator[bytes] | None = None
         self._session: ServerSession | None = None
-        # Threads that send on a websocket may be at the stream when it is closed.
-        self._output_lock: AbstractContextManager[object] = NO_LOCK
         self._may_block = False
         self._returned: tuple[Any, BaseException | None] = (None, None)
 
@@ -125,9 +111,6 @@ class Connection(Handling):
             if want is not None:
                 return want
 
-    def _go_on(self, want: int | None) -> int:
-        return self._advance() if want is None else want
-
     def _await_more(self) -> int:
         if self.stream.has_pending():
             return self._read(READ)
@@ -156,10 +139,30 @@ class Connection(Handling):
         self.exchange = exchange = Exchange(info, info.requests, head)
         exchange.endpoint = endpoint
         exchange.matches = request.matches
+        is_taken_over = (self.app.faults.has_faults or endpoint.fault_rules) and self._find_fault()
         self.app.observer.started(exchange)
+        if is_taken_over:
+            return self._hold(READ)
         if head.has_body:
             return self._expect_body(head)
         return self._answer()
+
+    def _find_fault(self) -> bool:
+        """Find the fault the present request is to have; True when that takes it over."""
+        request, rules = self.request, self.endpoint.fault_rules
+        is_reuse = self.info.requests > 1
+        return self._inject(
+            self.app.faults.choose(request.method, request.path, is_reuse=is_reuse, more=rules)
+        )
+
+    def _find_stub_fault(self) -> bool:
+        """Find the fault that a stub has which the body was needed to choose."""
+        is_free = cast("Exchange", self.exchange).fault is None
+        return self._inject(
+            self.app.faults.choose_among(
+                self.endpoint.fault_rules, is_reuse=self.info.requests > 1, is_free=is_free
+            )
+        )
 
     def _expect_body(self, head: RequestHead) -> int | None:
         limit, length = self.endpoint.max_content_length, head.content_length
@@ -198,6 +201,8 @@ class Connection(Handling):
         """Answer a request that is there as a whole, after what it has to wait for."""
         if self.endpoint.needs_body:
             self.decide()
+            if self.endpoint.fault_rules and self._find_stub_fault():
+                return self._hold(READ)
         if self.app.gates.has_gates and self.find_gate():
             self._phase = self._pass_gate
             return PARKED
@@ -249,106 +254,6 @@ class Connection(Handling):
             result = self.answer_exception(error)
         return self._go_on(self._respond(result))
 
-    # Output
-
-    def _respond(self, response: object) -> int | None:
-        """Send a response; None when it is sent and another request may be read."""
-        exchange = cast("Exchange", self.exchange)
-        exchange.handled_at = monotonic()
-        try:
-            data, encoded = self._serialize(response)
-        except BaseException as error:
-            data, encoded = self._serialize(self.answer_exception(error))
-        exchange.response_status = encoded.status
-        exchange.response_head = self._protocol.last_head
-        exchange.first_byte_at = monotonic()
-        self.write(data)
-        if not isinstance(encoded.body, bytes):
-            return self._start_pump(encoded.body)
-        if not self._protocol.is_response_complete:
-            self.write(self._protocol.send_data(encoded.body) + self._protocol.end_response())
-        exchange.response_content = encoded.body
-        if self._unsent_bytes:
-            return self._await_flush(self._finish_flush)
-        return self._complete()
-
-    def _serialize(self, response: object) -> tuple[bytes, Encoded]:
-        name, close = self.endpoint.name, self.is_stopping
-        return serialize(self._protocol, name, self.request, response, close=close)
-
-    def _await_flush(self, phase: Callable[[int], int]) -> int:
-        self._phase = phase
-        self.deadline = monotonic() + self.app.limits.write_s
-        return WRITE if self.stream.blocked_on == WRITE else READ
-
-    def _finish_flush(self, ready: int) -> int:
-        if not self.flush():
-            return self._await_flush(self._finish_flush)
-        return self._go_on(self._complete())
-
-    def _start_pump(self, source: Iterator[bytes]) -> int | None:
-        self._source = source
-        self._capture = BodyCapture(self.app.body_cap)
-        if self.request.method == "HEAD":
-            self._let_go_of_source()
-            self._source = iter(())
-        return self._pump_on()
-
-    def _pump(self, ready: int) -> int:
-        if is_slow(self.endpoint) and ready != RESUME:
-            return BENCH
-        return self._go_on(self._pump_on())
-
-    def _pump_on(self) -> int | None:
-        """Send the streamed body as fast as the peer takes it."""
-        capture, source = cast("BodyCapture", self._capture), cast("Iterator[bytes]", self._source)
-        while True:
-            if self._unsent_bytes and not self.flush():
-                return self._await_flush(self._pump)
-            try:
-                piece = next(source, None)
-                data = (
-                    self._protocol.end_response()
-                    if piece is None
-                    else self._protocol.send_data(piece)
-                )
-            except BaseException as error:
-                # The head is out: all that can be done is to end in mid-body.
-                self.note_exception(error)
-                if self.request.http_version == "1.0":
-                    self.stream.spoil()  # its body may end where the connection does
-                return self.break_off(error)
-            if data:
-                self.write(data)
-            if piece is None:
-                return self._end_pump()
-            capture.feed(piece)
-
-    def _end_pump(self) -> int | None:
-        record = cast("BodyCapture", self._capture).record()
-        kept = record.kept if record.is_complete else record
-        cast("Exchange", self.exchange).response_content = kept
-        self._capture = self._source = None
-        if self._unsent_bytes:
-            return self._await_flush(self._finish_flush)
-        return self._complete()
-
-    def _complete(self) -> int | None:
-        """The response is out: report it, and be ready for the next request."""
-        exchange, self.exchange = cast("Exchange", self.exchange), None
-        self.app.observer.complete(exchange)
-        if self._intake is not None:
-            self._intake.close()
-            self._intake = None
-        self.request = NO_REQUEST
-        if self._protocol.keep_alive:
-            return None
-        # What a client has pipelined all the same is thrown away as well.
-        return self._drain_first() if self._has_input() else self._leave()
-
-    def _has_input(self) -> bool:
-        return self._protocol.is_receiving or bool(self.stream.recv(RECEIVE_BYTES))
-
     # The end
 
     def _refuse(self, error: RemoteProtocolError) -> int:
@@ -370,31 +275,6 @@ class Connection(Handling):
         self.report_failed(error.reason)
         return self._drain_first()
 
-    def _drain_first(self) -> int:
-        # Closing with unread input makes TCP reset, which can overtake the response.
-        self._phase = self._drain
-        self.deadline = monotonic() + self.app.limits.linger_s
-        if not self._unsent_bytes:
-            self.stream.shutdown_write()
-        return READ | (WRITE if self._unsent_bytes else 0)
-
-    def _drain(self, ready: int) -> int:
-        if self._unsent_bytes and self.flush():
-            self.stream.shutdown_write()
-        for _ in range(DRAIN_READS):
-            data = self.stream.recv(RECEIVE_BYTES)
-            if data == b"":
-                return self._leave()
-            if data is None:
-                break
-        return READ | (WRITE if self._unsent_bytes else 0)
-
-    def _leave(self) -> int:
-        """Close in good order."""
-        self.stream.say_goodbye()
-        self.close()
-        return GONE
-
     def close(self) -> None:
         """Close the socket and tell the server."""
         if not self.is_closed:
@@ -405,13 +285,6 @@ class Connection(Handling):
             self._let_go_of_source()
             self.leave_gate()
             self.app.note_closed(self)
-
-    def _let_go_of_source(self) -> None:
-        source, self._source = self._source, None
-        try:
-            close_source(source)
-        except BaseException as error:
-            self.note_exception(error)
 
     def describe_phase(self) -> str:
         """Tell in words what the connection does between two exchanges."""
@@ -433,6 +306,8 @@ class Connection(Handling):
             limit = f"limit {name}: {getattr(limits, name):g} s"
             reason = f"the request's {part} did not arrive in time ({limit})"
             return self._refuse(RemoteProtocolError(reason, 408))
+        if phase == self._hold:
+            return self.break_off(cast("FaultyStream", self.stream).make_error())
         if self._unsent_bytes:
             return self.break_off(LimitError("write_s", limits.write_s, "the peer reads nothing"))
         if phase == self._shake:
@@ -442,6 +317,9 @@ class Connection(Handling):
     def begin_stop(self) -> None:
         """Close when idle, else with the end of the response; the leader calls it."""
         self.is_stopping = True
+        if (self.is_registered or self.is_parked) and self._session is None and self.is_held():
+            self.relay.settle(self, self.break_off(cast("FaultyStream", self.stream).make_error()))
+            return
         if not self.is_registered:
             return
         if self._session is not None:
@@ -454,6 +332,8 @@ class Connection(Handling):
         """Catch up on a stop that began while a handler had the connection."""
         if self.is_stopping:
             self.relay.call(self.begin_stop)
+        elif self._phase == self._hold:
+            self.relay.poke(self)  # which no readiness may do
 
     # Websockets
 

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from kit.clock import monotonic
 from kit.engine.channel import Channel
 from kit.engine.pace import is_slow, note_run, note_stall
-from kit.errors import BodyError, HandlerReturnError
+from kit.errors import BodyError, FaultError, HandlerReturnError
 from kit.messages import ErrorResponse, Request, Response
+from kit.wire.faulty import FaultyStream
 from kit.wire.streams import Stream, TlsStream
 
 if TYPE_CHECKING:
     from kit.engine.relay import Relay
     from kit.expect import Gate, Gates
+    from kit.faults.plan import FaultBook
     from kit.limits import Limits
     from kit.record import ConnectionInfo, Exchange, Observer
     from kit.routing import Endpoint
@@ -50,6 +52,7 @@ class Application(Protocol):
     observer: Observer
     body_cap: int
     gates: Gates
+    faults: FaultBook
 
     def resolve(self, request: Request, *, is_upgrade: bool) -> Endpoint:
         """Return what answers a request; a miss is an endpoint too."""
@@ -142,6 +145,12 @@ class Handling(Channel):
         if self._starter is not None:
             start, self._starter = self._starter, None
             start(lambda: self.relay.resume(self))
+        elif isinstance(self.stream, FaultyStream):
+            pause_s = self.stream.pause_left_s
+            if pause_s > 0:
+                self.relay.call_later(pause_s, lambda: self.relay.resume(self))
+            elif not self.stream.is_ended:
+                self.relay.resume(self)  # the pause has ended by now
         return None
 
     def decide(self) -> None:
@@ -246,6 +255,8 @@ class Handling(Channel):
 
 def summarize(error: BaseException | None) -> str:
     """Give an exception in one line, its type first."""
+    if isinstance(error, FaultError):
+        return str(error)  # which says itself what it is
     try:
         text = str(error)
     except Exception as broken:

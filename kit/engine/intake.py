@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from typing import IO
 
@@ -67,4 +68,6 @@ class Intake:
         """Give the memory or the file back."""
         self._pieces.clear()
         if self._file is not None:
-            self._file.close()
+            # On a full disk this fails once more, and closes all the same; `take` has told it.
+            with contextlib.suppress(OSError):
+                self._file.close()

@@ -17,6 +17,7 @@ from kit.clock import monotonic
 from kit.engine.channel import GONE, PARKED, READ, WRITE, Channel
 from kit.engine.timers import NEVER
 from kit.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
+from kit.wire.faulty import FaultyStream
 from kit.wire.http1 import ClientProtocol, EndOfMessage, ResponseHead
 from kit.wire.streams import SocketStream, Stream, TlsStream
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from kit.engine.relay import Relay
     from kit.engine.transaction import Origin, SocketAddress, Transaction, Upgrade
+    from kit.faults.plan import Injection
     from kit.limits import Limits
 
 RECEIVE_BYTES = 65536
@@ -61,6 +63,7 @@ class Requester(Channel):
     __slots__ = (
         "_addresses",
         "_blocks",
+        "_has_fault",
         "_has_response",
         "_is_sent",
         "_phase",
@@ -88,6 +91,7 @@ class Requester(Channel):
         self._protocol = ClientProtocol(pool.limits)
         self._blocks: Iterator[bytes] | None = None
         self._is_sent = False
+        self._has_fault = False
         self._has_response = False
         self._upgrade: Upgrade | None = None
         transaction.state = "connecting"
@@ -154,6 +158,10 @@ class Requester(Channel):
         self._has_response = False
         transaction.state = "sending the request"
         self._extend()
+        self._has_fault = transaction.injection is not None
+        if transaction.injection is not None:
+            self._inject(transaction.injection)
+            transaction.injection = None  # not for where it is redirected to
         headers = transaction.fields()
         body = transaction.body
         whole = b"" if body is None else body.whole()
@@ -169,6 +177,12 @@ class Requester(Channel):
             self._blocks, self._is_sent = (body.blocks() if body else None), False
         self.write(data)
         return self._send_if_taken()
+
+    def _inject(self, injection: Injection) -> None:
+        """Have the transaction's request go wrong."""
+        if not isinstance(self.stream, FaultyStream):
+            self.stream = FaultyStream(self.stream, is_server=False)
+        self.stream.apply(str(injection.fault), injection.tamper)
 
     def _send_if_taken(self) -> int:
         before = self._unsent_bytes
@@ -195,11 +209,25 @@ class Requester(Channel):
             self._extend()
         if self.transaction is not None and self._is_sent and not self._unsent_bytes:
             self.transaction.state = "waiting for the response"
-        return READ | WRITE if self._unsent_bytes else READ
+            if self._has_fault and self.transaction.upgrade is None:
+                self._end_fault()
+        return self.want_both()
+
+    def _end_fault(self) -> None:
+        if isinstance(self.stream, FaultyStream) and not self.stream.finish():
+            self._is_sent = False  # the connection ends with the response, or before
+            self.is_held()
+
+    def _go_on_with_fault(self) -> None:
+        if isinstance(self.stream, FaultyStream):
+            self.stream.flush()
+            self.is_held()
 
     def _exchange(self, ready: int) -> int:
         if self._unsent_bytes:
             self._send_if_taken()
+        elif self._has_fault:
+            self._go_on_with_fault()
         return self._receive()
 
     def _stop_sending(self) -> None:
@@ -212,7 +240,7 @@ class Requester(Channel):
         while True:
             data = self.stream.recv(RECEIVE_BYTES)
             if data is None:
-                return READ | WRITE if self._unsent_bytes else self.stream.blocked_on
+                return self.want_both() if self._unsent_bytes else self.stream.blocked_on
             self._extend()
             if data:
                 self._protocol.receive(data)
@@ -230,7 +258,7 @@ class Requester(Channel):
             if not data:
                 raise ConnectionResetError("the server closed the connection before it answered")
             if not self.stream.has_pending():
-                return READ | WRITE if self._unsent_bytes else READ
+                return self.want_both()
 
     def _check_end(self) -> None:
         # RFC 9112 section 9.8: a body that ends with the connection must end in TLS's goodbye.
@@ -270,6 +298,8 @@ class Requester(Channel):
     def _complete(self, transaction: Transaction) -> int:
         self.transaction = None
         self.served += 1
+        if self._has_fault:
+            self._end_fault()
         # An answer to half a request leaves the other half on the way (RFC 9112 section 9.5).
         is_reusable = self._protocol.can_reuse and self._is_sent and not self._unsent_bytes
         if not is_reusable:
@@ -388,8 +418,9 @@ class Requester(Channel):
             self.served > 0
             and not self._has_response
             and isinstance(error, OSError | ProtocolError)
-            # Neither of these would be any better on another connection.
+            # None of these would be any better on another connection.
             and not isinstance(error, TimeoutError | LocalProtocolError)
+            and not self._has_fault
         )
 
     def _leave(self) -> int:

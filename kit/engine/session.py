@@ -17,7 +17,12 @@ from kit.engine.handling import summarize
 from kit.engine.pace import is_slow
 from kit.engine.timers import NEVER
 from kit.engine.websocket import WebSocketLink
-from kit.errors import ConnectionClosedError, HandlerReturnError, LocalProtocolError
+from kit.errors import (
+    ConnectionClosedError,
+    FaultError,
+    HandlerReturnError,
+    LocalProtocolError,
+)
 from kit.messages import Response
 from kit.opcodes import WebSocketOpCode
 from kit.record import FrameLog
@@ -134,8 +139,7 @@ class ServerSession:
         try:
             head = self._connection.send_switch(self._accepted.headers)
         except OSError as error:
-            self._link.error = error
-            self._connection.stream.cut()
+            self._link.break_off(error)
         else:
             self._record(head)
 
@@ -190,7 +194,8 @@ class ServerSession:
         """Say goodbye, as the server stops; the leader calls it between turns."""
         if self._is_open and not self._is_closing():
             self._link.close(GOING_AWAY, "the server stops")
-            self._connection.deadline = monotonic() + STOP_S
+            # A peer whose connection a fault holds is not answered anyway.
+            self._connection.deadline = monotonic() + (0 if self._connection.is_held() else STOP_S)
 
     def _receive(self) -> list[Event]:
         if not self._is_open or self._is_over:
@@ -299,7 +304,7 @@ class ServerSession:
             return self._wants_to_end()
         if connection.is_stopping:
             self.begin_stop()
-        if connection.unsent_bytes:
+        if connection.unsent_bytes and not connection.is_held():
             self._limit(connection.app.limits.write_s)
         elif self._accepted.protocol.is_closing:
             self._limit(connection.app.limits.close_s)
@@ -312,7 +317,8 @@ class ServerSession:
         with link.lock:
             link.flush()
         if connection.unsent_bytes and link.error is None:
-            self._limit(connection.app.limits.write_s)
+            if not connection.is_held():
+                self._limit(connection.app.limits.write_s)
             # Not for what else the peer says: nobody reads that any more.
             return connection.stream.blocked_on
         return self._finish(has_more=self._has_more())
@@ -345,7 +351,7 @@ class ServerSession:
     def _explain_end(self) -> str | None:
         """Tell why the end was not a clean one; None if it was."""
         end, error = self._end, self._link.error
-        if end is not None and end.is_clean:
+        if end is not None and end.is_clean and not isinstance(error, FaultError):
             return None
         if error is not None:
             return f"the websocket broke: {summarize(error)}"

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from kit.engine.requester import Requester
     from kit.engine.timers import Call
+    from kit.faults.plan import Injection
     from kit.limits import Limits
     from kit.wire.http1 import ResponseHead
 
@@ -128,6 +129,7 @@ class Transaction:
         addresses: what is left to dial, once the name is resolved.
         alarm: the time limit of the name's resolution.
         upgrade: what takes the connection over after a 101.
+        injection: the fault it is to have, until it has it.
     """
 
     def __init__(
@@ -156,6 +158,7 @@ class Transaction:
         self.addresses: list[SocketAddress] = []
         self.alarm: Call | None = None
         self.upgrade: Upgrade | None = None
+        self.injection: Injection | None = None
         self.status = 0
         self.reason = ""
         self.raw_headers: list[tuple[bytes, bytes]] = []

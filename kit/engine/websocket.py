@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from kit.clock import monotonic
 from kit.engine.channel import READ, WRITE, Channel
-from kit.errors import ConnectionClosedError, LimitError, LocalProtocolError
+from kit.errors import ConnectionClosedError, FaultError, LimitError, LocalProtocolError
 from kit.wire.streams import wait_ready
 from kit.wire.websocket import Closed, Event
 
@@ -134,14 +134,18 @@ class WebSocketLink:
         try:
             self._channel.write(data)
         except OSError as error:
-            self._break(error)
+            self.break_off(error)
         else:
             self._note_sent(before + len(data))
 
-    def _break(self, error: OSError) -> None:
-        # The owner finds the socket at its end and delivers the Close.
+    def break_off(self, error: OSError) -> None:
+        """Take note that the connection is broken; the owner finds it so, and tells."""
         self.error = error
-        self._channel.stream.cut()
+        if isinstance(error, FaultError):
+            # A cut would send a FIN before the reset that was ordered.
+            self._channel.relay.poke(self._channel)
+        else:
+            self._channel.stream.cut()
 
     def _note_sent(self, before: int) -> None:
         if self._channel.unsent_bytes < before:
@@ -160,7 +164,8 @@ class WebSocketLink:
                 raise LimitError("write_s", limits.write_s, "the websocket's peer reads nothing")
             try:
                 # In short waits: the owner may close the socket, or flush, meanwhile.
-                wait_ready(channel.stream, WRITE, min(left_s, PATIENCE_S))
+                event = READ if channel.is_held() else WRITE
+                wait_ready(channel.stream, event, min(left_s, PATIENCE_S))
             except ValueError:
                 break  # closed just now
             with self.lock:
@@ -184,14 +189,14 @@ class WebSocketLink:
             try:
                 self._channel.flush()
             except OSError as error:
-                self._break(error)
+                self.break_off(error)
             self._note_sent(before)
 
     def receive(self) -> list[Event]:
         """Read what the socket has and answer pings; the events in order."""
         with self.lock:
             self.flush()
-            events = [] if self._is_clogged() else self._read()
+            events = self._read() if self._may_read() else []
             self.transmit()
         return events
 
@@ -231,12 +236,18 @@ class WebSocketLink:
                 break
         return events
 
+    def _may_read(self) -> bool:
+        # A fault that holds the output would keep the owner from hearing that the peer left.
+        return not self._is_clogged() or self._channel.is_held()
+
     def _is_clogged(self) -> bool:
         return self.error is None and self._channel.unsent_bytes > self._limits.output_bytes
 
     def wants(self) -> int:
         """Return what the channel should be polled for."""
         if self._channel.unsent_bytes and self.error is None:
+            if self._channel.is_held():
+                return READ
             return WRITE if self._is_clogged() else READ | WRITE
         return READ | self._blocked_on
 

@@ -15,6 +15,7 @@ from kit.routing.endpoint import Endpoint
 
 if TYPE_CHECKING:
     from kit.expect.stubs import Stub
+    from kit.faults.plan import FaultRule
     from kit.headers import HeadersLike
 
 Then: TypeAlias = Literal["repeat last", "cycle", "error"]
@@ -55,6 +56,11 @@ class StubEndpoint(Endpoint):
             return handler(request)
 
         self.call = call
+
+    @property
+    def fault_rules(self) -> tuple[FaultRule, ...]:  # type: ignore[override]
+        """Those of the stub, as they are now."""
+        return self.stub.fault_rules
 
 
 class Answer:

@@ -79,7 +79,7 @@ class Choice(Endpoint):
         limit = endpoint.max_content_length
         if limit < self.max_content_length and len(request.body) > limit:
             return Miss(request.method, 413, lambda _: _describe_too_large(request, limit))
-        return endpoint
+        return endpoint.decide(request)
 
     def _call(self, request: Request) -> Any:
         return self.decide(request).call(request)

@@ -18,6 +18,7 @@ from kit.errors import ConfigurationError, StateError, WaitTimeoutError
 from kit.expect.conditions import MethodCondition, PathCondition
 from kit.expect.seen import Seen
 from kit.expect.wording import count, shorten
+from kit.loops import LoopSignal
 from kit.messages import Request
 
 if TYPE_CHECKING:
@@ -98,35 +99,18 @@ class Gate:
 
     async def wait_for_async(self, count: int = 1, timeout: float = 5.0) -> list[Request]:
         """Wait like `wait_for`, in an event loop."""
-        import asyncio
-
-        loop = asyncio.get_running_loop()
-        signal = asyncio.Event()
-
-        def wake() -> None:
-            try:
-                loop.call_soon_threadsafe(signal.set)
-            except RuntimeError:
-                # The loop has closed under a wait that nobody will resume.
-                if not loop.is_closed():
-                    raise
-
-        deadline = self._begin_wait(count, timeout, wake)
-        # A loop's own timers stand still while a test freezes time; a thread's do not.
-        timer = threading.Timer(timeout, wake)
-        timer.daemon = True
-        timer.start()
+        signal = LoopSignal()
+        deadline = self._begin_wait(count, timeout, signal.set)
+        signal.start_timer(timeout)
         try:
             while (found := self._look(count)) is None:
                 if monotonic() >= deadline:
                     raise WaitTimeoutError(self._describe_timeout(count, timeout))
                 await signal.wait()
-                signal.clear()
             return found
         finally:
-            self._end_wait(wake)
-            timer.cancel()
-            timer.join()
+            self._end_wait(signal.set)
+            signal.close()
 
     def _begin_wait(self, number: int, timeout_s: float, wake: Callable[[], None]) -> float:
         _check_number("count", number)

@@ -22,15 +22,17 @@ from kit.expect.answers import (
 )
 from kit.expect.conditions import MethodCondition, PathCondition, compile_conditions
 from kit.expect.wording import count
+from kit.faults.plan import FaultRule, check_fault
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from types import FrameType
 
     from kit.expect.answers import StubEndpoint
     from kit.expect.checks import Condition
     from kit.expect.seen import Seen
+    from kit.faults.fault import Fault
     from kit.headers import HeadersLike
     from kit.messages import Request, Response
 
@@ -87,6 +89,7 @@ class Stub:
         min_calls: requests it is to take at least.
         max_calls: requests it takes at most; None for any number.
         delay_s: seconds to wait before the answer.
+        fault_rules: what goes wrong with some of its requests, or with all.
     """
 
     __slots__ = (
@@ -104,6 +107,7 @@ class Stub:
         "conditions",
         "delay_s",
         "dropped_requests",
+        "fault_rules",
         "max_calls",
         "max_content_length",
         "method",
@@ -143,6 +147,7 @@ class Stub:
         # A step of an order is one request, unless more is said.
         self.max_calls: int | None = None if order is None else 1
         self.delay_s = 0.0
+        self.fault_rules: tuple[FaultRule, ...] = ()
         self.dropped_requests = 0
         self._calls = 0
         self._kept: deque[tuple[Request, int]] = deque()
@@ -221,6 +226,27 @@ class Stub:
         with self._lock:
             self.delay_s = seconds
             self._answer.set_delay(seconds)
+        return self
+
+    def fault(
+        self,
+        fault: Fault,
+        *,
+        nth: int | Collection[int] | None = None,
+        every: int | None = None,
+        share: float | None = None,
+        times: int | None = None,
+        seed: int | str | None = None,
+    ) -> Self:
+        """Have a fault with some of the requests it takes, or with all; see `HTTPServer.fault`.
+
+        Raises:
+            ConfigurationError: an argument cannot work.
+        """
+        check_fault(fault, "server")
+        rule = FaultRule(fault, nth=nth, every=every, share=share, times=times, seed=seed)
+        with self._lock:
+            self.fault_rules += (rule,)
         return self
 
     def _set_answer(self, handlers: list[Handler], then: Then = "repeat last") -> Self:

@@ -10,6 +10,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from kit.errors import ConfigurationError, WaitTimeoutError
+from kit.loops import LoopSignal
 from kit.record.exchange import STATES
 
 if TYPE_CHECKING:
@@ -213,44 +214,25 @@ class Inbox:
 class AsyncInbox(Inbox):
     """Where a waiting coroutine is told; made and read in its event loop."""
 
-    __slots__ = ("_loop", "_signal", "_timer")
+    __slots__ = ("_signal",)
 
     def __init__(self, capacity: int) -> None:
-        import asyncio
-
         super().__init__(capacity)
-        self._loop = asyncio.get_running_loop()
-        self._signal = asyncio.Event()
-        self._timer: threading.Timer | None = None
+        self._signal = LoopSignal()
 
     def put(self, exchange: Exchange) -> None:
         """Tell of an exchange; from any thread."""
         super().put(exchange)
-        self._call_loop()
-
-    def _call_loop(self) -> None:
-        try:
-            self._loop.call_soon_threadsafe(self._signal.set)
-        except RuntimeError:
-            # The loop has closed under a wait that nobody will resume.
-            if not self._loop.is_closed():
-                raise
+        self._signal.set()
 
     async def wait_async(self, timeout_s: float) -> None:
         """Wait until something was put, about this long."""
-        # A loop's own timers stand still while a test freezes time; a thread's do not.
-        if self._timer is None:
-            self._timer = threading.Timer(timeout_s, self._call_loop)
-            self._timer.daemon = True
-            self._timer.start()
+        self._signal.start_timer(timeout_s)
         await self._signal.wait()
-        self._signal.clear()
 
     def close(self) -> None:
         """End the timer."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer.join()
+        self._signal.close()
 
 
 def describe_match(match: object) -> str:

@@ -8,7 +8,7 @@ from kit.limits import DEFAULT_MAX_CONTENT_LENGTH
 from kit.messages import ErrorResponse, Response
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from kit.messages import Request
     from kit.routing.resource import Route
@@ -60,6 +60,8 @@ class Endpoint:
     """Whether the body is needed to `decide` what really answers."""
     delay_s = 0.0
     """How long the answer is to be delayed."""
+    fault_rules: Sequence[Any] = ()
+    """Which of its requests have a fault."""
 
     def __init__(self, route: Route) -> None:
         mark = route.mark

@@ -6,11 +6,11 @@ import contextvars
 import inspect
 import threading
 from collections.abc import Callable, Coroutine, Iterable
-from typing import Any
+from typing import Any, Protocol
 
 from kit.errors import BodyError, ConfigurationError, HandlerReturnError, RemoteProtocolError
 from kit.messages import ErrorResponse, Request, Response
-from kit.routing.endpoint import Endpoint, Miss
+from kit.routing.endpoint import UNMATCHED, Endpoint, Miss
 from kit.routing.near_misses import NearMiss, find_near_misses, format_near_misses, show_text
 from kit.routing.patterns import Pattern
 from kit.routing.resource import Resource, Route, check_method
@@ -76,16 +76,32 @@ class _Index:
         return tree is not None and (path is None or tree.find(path) is not None)
 
 
+class Fallback(Protocol):
+    """Answers what no route takes: a recording, or another server."""
+
+    def resolve(self, request: Request, *, is_upgrade: bool) -> Endpoint:
+        """Return what answers a request, of which perhaps only the head is there.
+
+        It is called where nobody may wait. What has to see the body, or to look
+        further, gives an endpoint with `needs_body`.
+        """
+        ...
+
+
 class Router:
     """Finds the handler for a request: the first registered route that matches.
 
     Lookups take as long among ten thousand routes as among ten. Routes may be
     registered at any time and from any thread: a lookup sees all of a registration
     or nothing of it.
+
+    Attributes:
+        fallback: answers what would else get 404, 405 or 426; None for nobody.
     """
 
     def __init__(self) -> None:
         """Make a router without routes."""
+        self.fallback: Fallback | None = None
         self._lock = threading.Lock()
         self._registered: list[tuple[Route, Pattern]] = []
         self._entries: list[Entry] = []
@@ -143,7 +159,12 @@ class Router:
             if found is not None:
                 endpoint, request.matches = found
                 return endpoint
-            return self._miss(index, request)
+            miss = self._miss(index, request)
+            if self.fallback is None or miss.status_code not in UNMATCHED:
+                return miss
+            if is_upgrade is None:
+                is_upgrade = is_websocket_upgrade(request)
+            return self.fallback.resolve(request, is_upgrade=is_upgrade)
         except RemoteProtocolError as error:
             request.matches = {}
             reason = error.reason
@@ -163,7 +184,7 @@ class Router:
             HandlerReturnError: the handler returned something else.
             Exception: whatever else the handler raised.
         """
-        endpoint = self.resolve(request)
+        endpoint = self.resolve(request).decide(request)
         if endpoint.is_websocket:
             endpoint = _needs_websocket(request.method)
         try:
@@ -234,6 +255,19 @@ def is_websocket_upgrade(request: Request) -> bool:
     """Tell whether a request asks for a websocket (RFC 6455 section 4.2.1)."""
     headers = request.headers
     return "websocket" in headers.tokens("upgrade") and "upgrade" in headers.tokens("connection")
+
+
+def check_fallback(fallback: Any) -> Fallback | None:
+    """Return what can be a router's fallback.
+
+    Raises:
+        ConfigurationError: it has no `resolve`.
+    """
+    if fallback is not None and not callable(getattr(fallback, "resolve", None)):
+        msg = f"a fallback is a kit.Cassette, a kit.Proxy or None, not {fallback!r}"
+        raise ConfigurationError(msg)
+    checked: Fallback | None = fallback
+    return checked
 
 
 def run_coroutine(coroutine: Coroutine[Any, Any, Any]) -> Any:

@@ -56,11 +56,21 @@ class Stream(Protocol):
         """See to it that the peer cannot take the coming `close` for a good end."""
         ...
 
+    def reset(self) -> None:
+        """See to it that the coming `close` resets the connection, whatever it carries."""
+        ...
+
     def cut(self) -> None:
         """Break the connection off; safe from any thread, the owner still closes."""
         ...
 
     def close(self) -> None: ...
+
+
+def _drop_linger(sock: socket.socket) -> None:
+    # Without lingering TCP ends with a RST in place of a FIN.
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
 
 
 class SocketStream:
@@ -104,9 +114,10 @@ class SocketStream:
             self.sock.shutdown(socket.SHUT_WR)
 
     def spoil(self) -> None:
-        # Without lingering TCP ends with a RST in place of a FIN.
-        with contextlib.suppress(OSError):
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        self.reset()
+
+    def reset(self) -> None:
+        _drop_linger(self.sock)
 
     def cut(self) -> None:
         with contextlib.suppress(OSError):
@@ -217,6 +228,9 @@ class TlsStream:
     def spoil(self) -> None:
         pass  # the missing goodbye tells
 
+    def reset(self) -> None:
+        _drop_linger(self.sock)
+
     def say_goodbye(self) -> None:
         # The peer's own goodbye is not waited for: SSLWantReadError is the usual end.
         with contextlib.suppress(OSError, ValueError):
@@ -268,7 +282,7 @@ class MemoryStream:
             if len(piece) > max_bytes:
                 self._inbox.appendleft(piece[max_bytes:])
             return piece[:max_bytes]
-        if self._peer.is_finished or self.is_finished:
+        if self._peer.is_finished or self.is_closed:
             return b""
         self.blocked_on = READ
         return None
@@ -297,6 +311,9 @@ class MemoryStream:
     def spoil(self) -> None:
         pass  # there is but one kind of end
 
+    def reset(self) -> None:
+        pass  # there is but one kind of end
+
     def cut(self) -> None:
         self.is_finished = self.is_closed = True
 
@@ -309,6 +326,17 @@ def memory_pair(capacity: int = 65536) -> tuple[MemoryStream, MemoryStream]:
     left, right = MemoryStream(capacity), MemoryStream(capacity)
     left._peer, right._peer = right, left
     return left, right
+
+
+def count_in_flight(stream: Stream) -> int:
+    """Count the bytes that the system has taken and the peer's has not; 0 where nobody knows."""
+    if not sys.platform.startswith("linux") or stream.fileno() < 0:
+        return 0
+    import fcntl
+    import termios
+
+    number = fcntl.ioctl(stream.fileno(), termios.TIOCOUTQ, bytes(4))
+    return int.from_bytes(number, sys.byteorder)
 
 
 def wait_ready(stream: Stream, event: int, timeout_s: float) -> bool:

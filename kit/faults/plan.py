@@ -1,0 +1,302 @@
+"""Which requests, or connections, have a fault: all, the n-th, every k-th, a random share."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Collection, Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from kit.errors import ConfigurationError, RemoteProtocolError
+from kit.faults.fault import Fault, Role, check_whole, count
+from kit.faults.transport import Refuse
+from kit.routing.patterns import Pattern
+
+if TYPE_CHECKING:
+    from kit.wire.faulty import Tamper
+
+Seed = int | str
+SEED_BITS = 32
+
+
+class Injection(NamedTuple):
+    """A fault that one request or connection is to have."""
+
+    fault: Fault
+    tamper: Tamper
+
+
+class FaultRule:
+    """A fault, and which of the matching requests have it.
+
+    Attributes:
+        fault: the fault.
+        method: the requests' method; None for any.
+        pattern: the pattern of their path, as text; None for any.
+        where: which of them have it, in words.
+        number: its number in the order of registration, from 1; 0 for a stub's.
+        seen: how many requests matched so far.
+        applied: how many of them had the fault.
+    """
+
+    def __init__(
+        self,
+        fault: Fault,
+        method: str | None = None,
+        pattern: str | None = None,
+        *,
+        nth: int | Collection[int] | None = None,
+        every: int | None = None,
+        share: float | None = None,
+        times: int | None = None,
+        seed: Seed | None = None,
+    ) -> None:
+        _check_choice(nth=nth, every=every, share=share)
+        if times is not None:
+            check_whole("times", times, least=1)
+        if seed is not None and not isinstance(seed, int | str):
+            raise ConfigurationError(f"seed is an int or a str, not {seed!r}")
+        self.fault = fault
+        self.method = _check_method(method)
+        self._pattern = None if pattern is None else Pattern(pattern)
+        self.pattern = pattern
+        self._nth = _read_nth(nth)
+        self._every = every
+        self._share = share
+        self._times = times
+        self._seed = seed
+        self._random: random.Random | None = None
+        self._lock = threading.Lock()
+        self._forget: Callable[[FaultRule], None] | None = None
+        self.number = 0
+        self.seen = 0
+        self.applied = 0
+        self.where = self._describe_choice()
+
+    def remove(self) -> None:
+        """Order the fault no more; what has it already keeps it."""
+        forget, self._forget = self._forget, None
+        if forget is not None:
+            forget(self)
+
+    def takes(self, method: str, path: str, *, is_reuse: bool) -> bool:
+        """Tell whether a request is one of those that are counted."""
+        if self.method is not None and self.method != method:
+            return False
+        if self.fault.is_at_reuse and not is_reuse:
+            return False
+        if self._pattern is None:
+            return True
+        try:
+            return self._pattern.match(path) is not None
+        except RemoteProtocolError:
+            return False  # a path that cannot be decoded matches no pattern
+
+    def draw(self, get_seed: Callable[[], Seed], *, is_free: bool = True) -> random.Random | None:
+        """Count a request, and tell whether it has the fault.
+
+        Args:
+            get_seed: gives the seed of a rule that has none.
+            is_free: whether it may have it; False when another fault has it already.
+
+        Returns:
+            The source of what the fault draws; None if the request has not the fault.
+        """
+        with self._lock:
+            if self._random is None:
+                # Rules of one book are not to choose alike.
+                own = f"{get_seed()} {self.number} {self.fault}"
+                self._random = random.Random(own if self._seed is None else self._seed)  # noqa: S311 - to be repeated, not to be secret
+            self.seen += 1
+            is_used_up = self._times is not None and self.applied >= self._times
+            if not self._is_chosen(self._random) or is_used_up or not is_free:
+                return None
+            self.applied += 1
+            return self._random
+
+    def _is_chosen(self, source: random.Random) -> bool:
+        if self._nth is not None:
+            return self.seen in self._nth
+        if self._every is not None:
+            return self.seen % self._every == 0
+        return self._share is None or source.random() < self._share
+
+    def _describe_choice(self) -> str:
+        if self._nth is not None:
+            chosen = f"number {', '.join(map(str, sorted(self._nth)))}"
+        elif self._every is not None:
+            chosen = f"every {self._every}."
+        else:
+            chosen = "all" if self._share is None else f"a share of {self._share:g}"
+        return chosen if self._times is None else f"{chosen}, {count(self._times, 'time')} at most"
+
+    def __repr__(self) -> str:
+        whose = f" {self.method or 'any method'} {self.pattern or 'any path'}"
+        return f"<FaultRule {self.fault}:{whose}, {self.where}; {self.applied} of {self.seen}>"
+
+
+class FaultBook:
+    """The faults that are ordered for a server, a client, or a server's connections.
+
+    Args:
+        role: the side that misbehaves.
+        is_for_connections: whether they are of connections, not of requests.
+        seeder: whose seed is taken.
+
+    Attributes:
+        has_faults: whether there is any; all that a request without one costs.
+    """
+
+    def __init__(
+        self, role: Role, *, is_for_connections: bool = False, seeder: FaultBook | None = None
+    ) -> None:
+        self.has_faults = False
+        self._role: Role = role
+        self._is_for_connections = is_for_connections
+        self._lock = threading.Lock()
+        self._rules: tuple[FaultRule, ...] = ()
+        self._ordered = 0
+        self._seed: Seed | None = None
+        self._seeder = seeder
+
+    @property
+    def seed(self) -> Seed:
+        """What the random choices of rules without a seed begin with; drawn when first needed."""
+        if self._seeder is not None:
+            return self._seeder.seed
+        if self._seed is None:
+            self._seed = random.SystemRandom().getrandbits(SEED_BITS)
+        return self._seed
+
+    @seed.setter
+    def seed(self, seed: Seed) -> None:
+        if not isinstance(seed, int | str):
+            raise ConfigurationError(f"seed is an int or a str, not {seed!r}")
+        self._seed = seed
+
+    @property
+    def rules(self) -> list[FaultRule]:
+        """The rules, in the order they are asked."""
+        return list(self._rules)
+
+    def order(self, rule: FaultRule) -> FaultRule:
+        """Add a rule.
+
+        Raises:
+            ConfigurationError: the fault is none that can be had here.
+        """
+        check_fault(rule.fault, self._role, is_for_connections=self._is_for_connections)
+        with self._lock:
+            rule._forget = self._remove
+            self._ordered += 1
+            rule.number = self._ordered
+            self._rules += (rule,)
+            self.has_faults = True
+        return rule
+
+    def clear(self) -> None:
+        """Remove all rules."""
+        for rule in self._rules:
+            rule.remove()
+
+    def _remove(self, rule: FaultRule) -> None:
+        with self._lock:
+            self._rules = tuple(each for each in self._rules if each is not rule)
+            self.has_faults = bool(self._rules)
+
+    def choose(
+        self,
+        method: str = "",
+        path: str = "",
+        *,
+        is_reuse: bool = False,
+        more: Iterable[FaultRule] = (),
+    ) -> Injection | None:
+        """Return the fault that a request has; every rule that takes it counts it.
+
+        Where several rules choose it, the first one's fault is applied.
+
+        Args:
+            method: the request's method.
+            path: its path, undecoded.
+            is_reuse: whether it is not the first one on its connection.
+            more: rules of what answers the request, asked before those of the book.
+        """
+        taking = [each for each in self._rules if each.takes(method, path, is_reuse=is_reuse)]
+        return self.choose_among([*more, *taking], is_reuse=is_reuse)
+
+    def choose_among(
+        self, rules: Iterable[FaultRule], *, is_reuse: bool, is_free: bool = True
+    ) -> Injection | None:
+        """Return the fault that a request has by rules that take it; see `choose`.
+
+        Args:
+            rules: the rules.
+            is_reuse: whether the request is not the first one on its connection.
+            is_free: whether it may have one; False when it has another one already.
+        """
+        found: Injection | None = None
+        for rule in rules:
+            if is_reuse or not rule.fault.is_at_reuse:
+                source = rule.draw(self._get_seed, is_free=is_free and found is None)
+                if source is not None:
+                    found = Injection(rule.fault, rule.fault.make_tamper(self._role, source))
+        return found
+
+    def _get_seed(self) -> Seed:
+        return self.seed
+
+
+def check_fault(fault: object, role: Role, *, is_for_connections: bool = False) -> Fault:
+    """Return a fault that can be ordered here.
+
+    Raises:
+        ConfigurationError: it is none, or not for this.
+    """
+    if not isinstance(fault, Fault):
+        hint = ": make one, such as Reset()" if isinstance(fault, type) else ""
+        raise ConfigurationError(f"a fault of kit.faults is expected, not {fault!r}{hint}")
+    name = type(fault).__name__
+    if role not in fault.roles:
+        raise ConfigurationError(f"{name} is no fault of a {role}'s")
+    if is_for_connections and not fault.is_at_accept:
+        raise ConfigurationError(
+            f"{fault!r} is a fault of requests: order it by fault(); a connection can have "
+            "Refuse(), Reset(), EmptyReply() or NeverAnswer()"
+        )
+    if isinstance(fault, Refuse) and not is_for_connections:
+        raise ConfigurationError("Refuse is for connections: order it by fault_connections()")
+    return fault
+
+
+def _check_choice(**given: Any) -> None:
+    chosen = [name for name, value in given.items() if value is not None]
+    if len(chosen) > 1:
+        raise ConfigurationError(f"give one of nth, every and share, not {' and '.join(chosen)}")
+    if given["every"] is not None:
+        check_whole("every", given["every"], least=1)
+    share = given["share"]
+    if share is not None and not (
+        isinstance(share, int | float) and not isinstance(share, bool) and 0 <= share <= 1
+    ):
+        raise ConfigurationError(f"share is a number of 0 to 1, not {share!r}")
+
+
+def _check_method(method: object) -> str | None:
+    if method is not None and (not isinstance(method, str) or not method):
+        raise ConfigurationError(f'method is a str such as "GET", or None for any, not {method!r}')
+    return method
+
+
+def _read_nth(nth: object) -> frozenset[int] | None:
+    if nth is None:
+        return None
+    if isinstance(nth, int):
+        numbers: list[Any] = [nth]
+    elif isinstance(nth, Collection) and not isinstance(nth, str | bytes) and nth:
+        numbers = list(nth)
+    else:
+        raise ConfigurationError(f"nth is a number from 1 on, or several, not {nth!r}")
+    for number in numbers:
+        check_whole("nth", number, least=1)
+    return frozenset(numbers)
