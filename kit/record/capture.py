@@ -10,11 +10,14 @@ from kit.limits import KIB, MIB
 from kit.opcodes import WebSocketOpCode
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from hashlib import _Hash
 
 DEFAULT_BODY_CAP = 64 * KIB
 DEFAULT_MAX_FRAMES = 10_000
 DEFAULT_MAX_FRAME_BYTES = 1 * MIB
+MAX_MARKS = 1024
+"""Pieces of a body whose times are kept; the last mark stands for all that follow."""
 
 _CLOSE = int(WebSocketOpCode.Close)
 _CLOSE_CODE_BYTES = 2
@@ -49,22 +52,50 @@ class BodyRecord(NamedTuple):
         return f"<BodyRecord {self.length} bytes, the first {len(self.kept)} kept{digest}>"
 
 
+class StreamedBody(bytes):
+    """The bytes of a body that went piece by piece, and when each piece did.
+
+    Attributes:
+        marks: (real-monotonic seconds, bytes) of each piece, empty ones left out; they
+            add up to the length that was kept.
+    """
+
+    marks: tuple[tuple[float, int], ...] = ()
+
+    @classmethod
+    def make(cls, body: bytes, marks: Iterable[tuple[float, int]]) -> StreamedBody:
+        """Join a body with its marks, which may tell of more bytes than were kept."""
+        self = cls(body)
+        kept, left = [], len(body)
+        for at, size in marks:
+            if left <= 0:
+                break
+            kept.append((at, min(size, left)))
+            left -= size
+        self.marks = tuple(kept)
+        return self
+
+
 def trim_body(body: bytes, cap: int) -> bytes | BodyRecord:
     """Return the body itself if it fits in `cap` bytes, else its record."""
     if len(body) <= cap:
         return body
     import hashlib
 
-    return BodyRecord(body[:cap], len(body), hashlib.sha256(body).hexdigest())
+    kept = body[:cap]
+    if isinstance(body, StreamedBody):
+        kept = StreamedBody.make(kept, body.marks)
+    return BodyRecord(kept, len(body), hashlib.sha256(body).hexdigest())
 
 
 class BodyCapture:
     """Keeps the first bytes of a body that comes piece by piece.
 
     The pieces are held by reference; nothing is hashed before the cap is passed.
+    When each piece came is noted, for at most `MAX_MARKS` of them.
     """
 
-    __slots__ = ("_cap", "_digest", "_pieces", "length")
+    __slots__ = ("_cap", "_digest", "_marks", "_pieces", "length")
 
     def __init__(self, cap: int = DEFAULT_BODY_CAP) -> None:
         if cap < 0:
@@ -73,18 +104,30 @@ class BodyCapture:
         self._cap = cap
         self._pieces: list[bytes] = []
         self._digest: _Hash | None = None
+        self._marks: list[tuple[float, int]] = []
         self.length = 0
 
     def feed(self, data: bytes) -> None:
         """Take the next piece of the body."""
         start = self.length
-        self.length = start + len(data)
+        size = len(data)
+        self.length = start + size
+        if start <= self._cap:
+            self._mark(size)
         if self._digest is not None:
             self._digest.update(data)
         elif self.length <= self._cap:
             self._pieces.append(data)
         else:
             self._begin_digest(data, room=self._cap - start)
+
+    def _mark(self, size: int) -> None:
+        marks = self._marks
+        if len(marks) < MAX_MARKS:
+            marks.append((monotonic(), size))
+        else:
+            at, so_far = marks[-1]
+            marks[-1] = (at, so_far + size)
 
     def _begin_digest(self, data: bytes, room: int) -> None:
         import hashlib
@@ -95,10 +138,15 @@ class BodyCapture:
         self._pieces = [kept + data[:room]]
 
     def record(self) -> BodyRecord:
-        """Tell what has been taken so far; more may be fed afterwards."""
+        """Tell what has been taken so far; more may be fed afterwards.
+
+        What is kept of a body of several pieces is a `StreamedBody`.
+        """
         if len(self._pieces) > 1:
             self._pieces = [b"".join(self._pieces)]
         kept = self._pieces[0] if self._pieces else b""
+        if len(self._marks) > 1 and kept:
+            kept = StreamedBody.make(kept, self._marks)
         digest = self._digest.hexdigest() if self._digest is not None else None
         return BodyRecord(kept, self.length, digest)
 

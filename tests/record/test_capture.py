@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kit.clock import monotonic
 from kit.errors import ConfigurationError
 from kit.record import BodyCapture, BodyRecord, FrameLog, FrameRecord
-from kit.record.capture import trim_body
+from kit.record.capture import MAX_MARKS, StreamedBody, trim_body
 
 
 def capture(*pieces: bytes, cap: int) -> BodyRecord:
@@ -58,7 +59,7 @@ def test_a_negative_cap_is_refused() -> None:
     )
 
 
-@settings(max_examples=80)
+@settings(deadline=None, max_examples=80)
 @given(st.lists(st.binary(max_size=12), max_size=8), st.integers(0, 30))
 def test_a_body_in_pieces_is_recorded_like_the_body_in_one(pieces: list[bytes], cap: int) -> None:
     whole = b"".join(pieces)
@@ -157,3 +158,44 @@ def test_a_discarded_log_counts_and_keeps_nothing_more() -> None:
     log.add("sent", 2, True, b"de")
     assert log.records() == []
     assert (log.dropped_frames, log.dropped_bytes, log.recorded_bytes) == (2, 5, 0)
+
+
+def test_the_pieces_of_a_body_are_kept_with_their_times() -> None:
+    before = monotonic()
+    kept = capture(b"ab", b"c", cap=9).kept
+    assert isinstance(kept, StreamedBody)
+    assert kept == b"abc"
+    assert [size for _, size in kept.marks] == [2, 1]
+    times = [at for at, _ in kept.marks]
+    assert before <= times[0] <= times[1] <= monotonic()
+
+
+def test_pieces_beyond_the_cap_have_no_marks() -> None:
+    kept = capture(b"ab", b"cd", b"ef", cap=3).kept
+    assert isinstance(kept, StreamedBody)
+    assert (bytes(kept), [size for _, size in kept.marks]) == (b"abc", [2, 1])
+
+
+def test_the_marks_of_a_body_are_bounded() -> None:
+    kept = capture(*[b"x"] * (MAX_MARKS + 10), cap=MAX_MARKS + 5).kept
+    assert isinstance(kept, StreamedBody)
+    assert len(kept.marks) == MAX_MARKS
+    assert kept.marks[-1][1] == 6
+
+
+def test_a_body_that_is_cut_keeps_the_marks_of_what_is_left() -> None:
+    record = trim_body(StreamedBody.make(b"abcde", [(1.0, 2), (2.0, 3)]), 3)
+    assert isinstance(record, BodyRecord)
+    assert isinstance(record.kept, StreamedBody)
+    assert record.kept.marks == ((1.0, 2), (2.0, 1))
+
+
+@settings(deadline=None)
+@given(st.lists(st.binary(min_size=1, max_size=5), max_size=6), st.integers(0, 20))
+def test_the_marks_add_up_to_what_is_kept(pieces: list[bytes], cap: int) -> None:
+    kept = capture(*pieces, cap=cap).kept
+    if isinstance(kept, StreamedBody):
+        assert sum(size for _, size in kept.marks) == len(kept)
+    else:
+        assert kept == b"".join(pieces)[:cap]
+        assert len(pieces) < 2 or len(pieces[0]) >= cap

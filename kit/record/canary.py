@@ -1,0 +1,115 @@
+"""Finding a secret again, in whatever form it was written down."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import html
+import json
+import re
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote, quote_plus, unquote_to_bytes
+
+from kit.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LEAST_BYTES: Final = 8
+"""A shorter secret would be found where it is not."""
+
+_JSON_ESCAPE = re.compile(rb'((?:\\u[0-9a-fA-F]{4})+)|\\(["\\/bfnrt])')
+_JSON_NAMED = {
+    b"b": b"\b",
+    b"f": b"\f",
+    b"n": b"\n",
+    b"r": b"\r",
+    b"t": b"\t",
+}
+_BLANKS = re.compile(rb"(?:\s|\\[rn])+")
+
+
+def find_canary(secret: str | bytes, data: str | bytes) -> str | None:
+    """Tell in which form a secret stands in some data; None if it does not.
+
+    The forms are "plain", "percent-encoded" (also in part), "JSON-escaped",
+    "HTML-escaped", "hex", and "base64" and "base64url", also as part of what was encoded
+    and over several lines.
+
+    Raises:
+        ConfigurationError: the secret is shorter than 8 bytes.
+    """
+    wanted = _to_bytes(secret)
+    if len(wanted) < LEAST_BYTES:
+        raise ConfigurationError(
+            f"a canary must have at least {LEAST_BYTES} bytes that are found nowhere else, "
+            f"this one has {len(wanted)}"
+        )
+    text = _to_bytes(data)
+    return next((form for form, is_found in _try_forms(wanted, text) if is_found), None)
+
+
+def _to_bytes(data: str | bytes) -> bytes:
+    return data if isinstance(data, bytes) else data.encode("utf-8", "surrogatepass")
+
+
+def _try_forms(wanted: bytes, data: bytes) -> Iterator[tuple[str, bool]]:
+    yield "plain", wanted in data
+    yield "hex", wanted.hex().encode() in data.lower()
+    if b"%" in data or b"+" in data:
+        decoded = unquote_to_bytes(data)
+        yield (
+            "percent-encoded",
+            wanted in decoded or wanted in unquote_to_bytes(data.replace(b"+", b" ")),
+        )
+    if b"\\" in data:
+        # Twice, as JSON is often kept as text in JSON.
+        once = _unescape_json(data)
+        yield "JSON-escaped", wanted in once or wanted in _unescape_json(once)
+    if b"&" in data:
+        unescaped = html.unescape(data.decode("latin-1")).encode("latin-1", "xmlcharrefreplace")
+        yield (
+            "HTML-escaped",
+            wanted in unescaped
+            or wanted
+            in html.unescape(data.decode("utf-8", "replace")).encode("utf-8", "surrogatepass"),
+        )
+    joined = _BLANKS.sub(b"", data)
+    for name, encode in (("base64", base64.b64encode), ("base64url", base64.urlsafe_b64encode)):
+        for lead in range(3):
+            # What stands before and behind the secret shares characters with it.
+            coded = encode(bytes(lead) + wanted)
+            whole = len(wanted) + lead
+            core = coded[-(-lead * 4 // 3) : whole * 4 // 3]
+            yield name, core in data or core in joined
+
+
+def _unescape_json(data: bytes) -> bytes:
+    return _JSON_ESCAPE.sub(_unescape_one, data)
+
+
+def _unescape_one(found: re.Match[bytes]) -> bytes:
+    if found[1] is None:
+        return _JSON_NAMED.get(found[2], found[2])
+    # Code units of UTF-16, of which two may stand for one character.
+    units = bytes.fromhex(found[1].replace(b"\\u", b"").decode("ascii"))
+    return units.decode("utf-16-be", "surrogatepass").encode("utf-8", "surrogatepass")
+
+
+@functools.lru_cache(maxsize=1024)
+def forms_of(secret: str) -> frozenset[bytes]:
+    """Give the forms in which a secret is usually written."""
+    raw = secret.encode("utf-8", "surrogatepass")
+    coded = base64.b64encode(raw).rstrip(b"=")
+    forms = {
+        raw,
+        quote(raw, safe="").encode(),
+        quote(raw).encode(),
+        quote_plus(raw).encode(),
+        json.dumps(secret)[1:-1].encode(),
+        json.dumps(secret, ensure_ascii=False)[1:-1].encode("utf-8", "surrogatepass"),
+        coded,
+        coded.replace(b"+", b"-").replace(b"/", b"_"),
+        raw.hex().encode(),
+    }
+    return frozenset(forms)

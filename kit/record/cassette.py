@@ -1,0 +1,449 @@
+"""A cassette: answers from a recording, and records what it has no answer to.
+
+A server's `fallback`. Modes, as pytest-recording has them:
+
+    mode          plays            records                       writes
+    none          all              nothing, no network ever      nothing
+    once          all              if there was no file          a new file
+    new_episodes  what matches     the rest                      old and new together
+    all           nothing          everything                    new in the place of old
+    rewrite       nothing          everything                    only what is new
+    verify        nothing          nothing, but asks upstream    nothing; tells differences
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, get_args
+
+from kit.errors import ConfigurationError
+from kit.limits import MIB
+from kit.record import har
+from kit.record.deck import Deck, check_reuse, is_socket
+from kit.record.matching import DEFAULT_ASPECTS, Matching
+from kit.record.redaction import DEFAULT
+from kit.record.replay import ReplayEndpoint, SocketPlayer, check_pace
+from kit.record.taking import read_request, tidy_entry
+from kit.record.verifying import compare_entries
+from kit.routing.endpoint import Endpoint, Miss
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable
+    from types import TracebackType
+    from typing import Self
+
+    from kit.messages import Request
+    from kit.record.deck import Reuse
+    from kit.record.entry import Entry, RecordedRequest
+    from kit.record.exchange import Exchange
+    from kit.record.har import HarLimits
+    from kit.record.matching import Aspect
+    from kit.record.observer import Observer
+    from kit.record.redaction import Redaction
+    from kit.record.replay import Pace
+
+Mode = Literal["none", "once", "new_episodes", "all", "rewrite", "verify"]
+
+SETTLE_S: Final = 2.0
+"""How long the end of a recording waits for exchanges that are under way."""
+MAX_RECORDED: Final = 10_000
+"""Exchanges that one recording takes; further ones are counted."""
+MAX_RECORDED_BYTES: Final = 256 * MIB
+"""What their bodies may take, together."""
+MAX_PROBLEMS: Final = 100
+"""Problems that are told; further ones are counted."""
+MAX_CONTENT_LENGTH: Final = 64 * MIB
+"""A request with a larger body gets 413."""
+
+
+class Source(Protocol):
+    """The upstream that a cassette records; `kit.Upstream` and `kit.Proxy` are such."""
+
+    @property
+    def url(self) -> str:
+        """Its base URL, the path included, without a trailing slash."""
+        ...
+
+    def resolve(self, request: Request, *, is_upgrade: bool) -> Endpoint:
+        """Return what passes a request on."""
+        ...
+
+    def add_observer(self, observer: Observer) -> None:
+        """Tell an observer of each exchange with it."""
+        ...
+
+    def remove_observer(self, observer: Observer) -> None:
+        """Tell an observer no more."""
+        ...
+
+
+class Cassette:
+    """Answers a server's requests from a HAR file, or records them into it.
+
+    Use it as a server's `fallback`, and call `finish` when the server has stopped; as a
+    context manager it does so by itself, and writes nothing if the block has raised.
+
+    Args:
+        path: the HAR file, of whatever tool.
+        mode: what is played and what recorded, see the module.
+        upstream: whom to ask for what is recorded.
+        match_on: what a request is compared by with what was recorded; see `Matching`.
+        ignore: what of it is left out; see `Ignoring`.
+        reuse: what follows when each recording that matches was used: "once" for a
+            miss, "repeat_last", or "cycle".
+        pace: when streams and websockets send what was recorded in pieces: "causal",
+            "timed" or "fast"; see `kit.record.replay`.
+        redaction: what is taken out before anything is compared or written; None for
+            nothing.
+        limits: the bounds of the file.
+
+    Raises:
+        ConfigurationError: an argument cannot work, or the mode needs an upstream.
+        RecordingError: the file cannot be read.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        mode: Mode = "none",
+        upstream: Source | None = None,
+        match_on: Iterable[Aspect] = DEFAULT_ASPECTS,
+        ignore: Iterable[str] = (),
+        reuse: Reuse = "once",
+        pace: Pace = "causal",
+        redaction: Redaction | None = DEFAULT,
+        limits: HarLimits | None = None,
+    ) -> None:
+        self.path = Path(path)
+        self.mode = check_mode(mode)
+        self.matching = Matching(match_on, ignore)
+        self._pace = check_pace(pace)
+        self._redaction = redaction
+        self._has_file = self.path.exists()
+        self._upstream = self._check_upstream(upstream)
+        entries = self._load(limits or har.HarLimits())
+        self._deck = Deck(entries, self.matching, check_reuse(reuse))
+        self._lock = threading.Lock()
+        self._settled = threading.Condition(self._lock)
+        self._open: dict[int, Exchange] = {}
+        self._taken: list[Exchange] = []
+        self._taken_bytes = 0
+        self._problems: list[str] = []
+        self._more_problems = 0
+        self._not_recorded = 0
+        self._ignored: set[str] = set()
+        self._secrets = None if redaction is None else redaction.secrets()
+        self._is_finished = False
+        if self._upstream is not None and self._asks:
+            self._upstream.add_observer(self)
+
+    # What it has come to
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """What the file held at the start, in its order."""
+        return self._deck.entries
+
+    @property
+    def is_recording(self) -> bool:
+        """Whether `finish` may write the file."""
+        if self.mode == "once":
+            return not self._has_file
+        return self.mode in ("new_episodes", "all", "rewrite")
+
+    def unused(self) -> list[Entry]:
+        """Return the recordings that answered nothing."""
+        return self._deck.unused()
+
+    def problems(self) -> list[str]:
+        """Tell what was not as recorded.
+
+        These are the differences that `verify` found, and what clients said on
+        websockets. Requests that nothing matched are told by their responses.
+        """
+        with self._lock:
+            told = list(self._problems)
+            if self._more_problems:
+                told.append(f"and {self._more_problems} more problems")
+        return told
+
+    def ignored(self) -> list[str]:
+        """Return the rules of `ignore` by which something was left out, sorted."""
+        return sorted(self._ignored)
+
+    @property
+    def not_recorded(self) -> int:
+        """How many exchanges with upstream came to no whole response, or were too much."""
+        return self._not_recorded
+
+    # A server's fallback
+
+    def resolve(self, request: Request, *, is_upgrade: bool) -> Endpoint:
+        """Return what answers a request; see `kit.routing.router.Fallback`."""
+        is_socket = is_upgrade and request.method == "GET"
+        return self.decide(request, is_websocket=True) if is_socket else _Pending(self, request)
+
+    def decide(self, request: Request, *, is_websocket: bool) -> Endpoint:
+        """Return what answers a request whose body is there."""
+        asked = self._read(request)
+        if self._plays:
+            played = self._play(asked, is_websocket=is_websocket)
+            if played is not None:
+                return played
+        if self._upstream is None or not self._asks:
+            return self._miss(request, asked, is_websocket=is_websocket)
+        return self._upstream.resolve(request, is_upgrade=is_websocket)
+
+    @property
+    def _plays(self) -> bool:
+        return self.mode in ("none", "once", "new_episodes")
+
+    def _play(self, asked: RecordedRequest, *, is_websocket: bool) -> Endpoint | None:
+        found = self._deck.take(asked, is_websocket=is_websocket)
+        if found is None:
+            return None
+        entry, ignored = found
+        self._ignored |= ignored
+        name = f"{self.path.name} entry {entry.index}"
+        if entry.frames is None or entry.response.status != 101:
+            return ReplayEndpoint(entry, name, self._pace)
+        player = SocketPlayer(
+            entry,
+            self._pace,
+            ignoring=self.matching.ignoring,
+            redaction=self._redaction,
+            note=lambda text: self._note(f"{name}, websocket {entry.request.path}: {text}"),
+        )
+        return player.make_endpoint(entry, name)
+
+    def _miss(self, request: Request, asked: RecordedRequest, *, is_websocket: bool) -> Endpoint:
+        text = self._deck.explain(asked, is_websocket=is_websocket, where=self._describe())
+        return Miss(request.method, 404, lambda _: text)
+
+    def _describe(self) -> str:
+        if not self._has_file:
+            return f"{self.path}, which does not exist: record it with mode once"
+        return str(self.path)
+
+    def _read(self, request: Request) -> RecordedRequest:
+        """See a request as it would be recorded."""
+        base = "" if self._upstream is None else self._upstream.url
+        asked = read_request(request, base)
+        if self._redaction is None:
+            return asked
+        with self._lock:
+            return self._redaction.redact_request(asked, self._secrets)
+
+    # An observer of upstream
+
+    def started(self, exchange: Exchange) -> None:
+        """Note an exchange with upstream that begins."""
+        with self._lock:
+            self._open[exchange.id] = exchange
+
+    def progress(self, exchange: Exchange) -> None:
+        """Nothing is to be noted before the end."""
+
+    def complete(self, exchange: Exchange) -> None:
+        """Keep what upstream has answered."""
+        with self._settled:
+            if self._open.pop(exchange.id, None) is not None:
+                size = len(exchange.request_body) + len(exchange.response_body)
+                has_room = self._taken_bytes + size <= MAX_RECORDED_BYTES
+                if has_room and len(self._taken) < MAX_RECORDED and _is_whole(exchange):
+                    self._taken_bytes += size
+                    self._taken.append(exchange)
+                else:
+                    self._not_recorded += 1
+            self._settled.notify_all()
+
+    def failed(self, exchange: Exchange, error: str) -> None:  # noqa: ARG002 - an observer's signature
+        """Count what came to no whole response."""
+        with self._settled:
+            if self._open.pop(exchange.id, None) is not None:
+                self._not_recorded += 1
+            self._settled.notify_all()
+
+    def _note(self, text: str) -> None:
+        with self._lock:
+            if len(self._problems) < MAX_PROBLEMS:
+                self._problems.append(text)
+            else:
+                self._more_problems += 1
+
+    # The end
+
+    def settle(self, timeout_s: float = SETTLE_S) -> bool:
+        """Wait for exchanges with upstream that are under way; False if some still are."""
+        with self._settled:
+            return self._settled.wait_for(lambda: not self._open, timeout_s)
+
+    def verify(self) -> list[str]:
+        """In the mode verify, compare what upstream answered with what was recorded.
+
+        Returns:
+            What is not as recorded; it is among the `problems` from now on.
+        """
+        self.settle()
+        with self._lock:
+            taken, self._taken = self._taken, []
+        for entry in self._make_entries(taken):
+            found = self._deck.take(entry.request, is_websocket=is_socket(entry))
+            if found is None:
+                self._note(f"not recorded: {entry.request.method} {entry.request.url}")
+                continue
+            recorded, ignored = found
+            self._ignored |= ignored
+            different = compare_entries(recorded, entry, self.matching.ignoring, self._ignored)
+            if different:
+                self._note(f"{self.path.name} entry {recorded.index}: {different}")
+        return self.problems()
+
+    def finish(self, *, keep: bool = True) -> bool:
+        """End the recording: write the file if something was recorded. Twice does nothing.
+
+        Args:
+            keep: whether what was recorded is good; a failed test's is not.
+
+        Returns:
+            Whether the file was written.
+
+        Raises:
+            OSError: it cannot be written; what was there is still there.
+        """
+        if self._is_finished:
+            return False
+        self._is_finished = True
+        self.settle()
+        if self._upstream is not None:
+            self._upstream.remove_observer(self)
+        if self.mode == "verify":
+            self.verify()
+        with self._lock:
+            self._not_recorded += len(self._open)
+            self._open.clear()
+        is_empty = not self._taken and not (self.mode == "rewrite" and self._has_file)
+        if not keep or not self.is_recording or is_empty:
+            return False
+        har.write(self.path, self.make_document())
+        return True
+
+    def make_document(self) -> dict[str, Any]:
+        """Make the HAR document of what was played and recorded, in its stable order."""
+        with self._lock:
+            taken = list(self._taken)
+        entries = self._merge(self._make_entries(taken))
+        entries.sort(key=lambda entry: self.matching.sort_key(entry.request))
+        indexed = [replace(entry, index=index) for index, entry in enumerate(entries)]
+        return har.dump(indexed, redaction=self._redaction)
+
+    def _merge(self, fresh: list[Entry]) -> list[Entry]:
+        if self.mode == "rewrite":
+            return fresh
+        if self.mode != "all":
+            return [*self.entries, *fresh]
+        # Each takes the place of the recording that it would have been answered with.
+        kept = self._deck.copy()
+        for entry in fresh:
+            kept.take(entry.request, is_websocket=is_socket(entry))
+        return [*kept.unused(), *fresh]
+
+    def _make_entries(self, taken: list[Exchange]) -> list[Entry]:
+        entries = [tidy_entry(entry) for entry in har.entries_of(taken, is_volatile=False)]
+        return entries if self._redaction is None else self._redaction.redact_all(entries)[0]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.finish(keep=kind is None)
+
+    def __repr__(self) -> str:
+        entries = "1 entry" if len(self.entries) == 1 else f"{len(self.entries)} entries"
+        return f"<Cassette {self.path} {self.mode}, {entries}>"
+
+    # The start
+
+    @property
+    def _asks(self) -> bool:
+        return self.is_recording or self.mode == "verify"
+
+    def _check_upstream(self, upstream: Source | None) -> Source | None:
+        if upstream is None and self._asks:
+            raise ConfigurationError(
+                f"cassette {str(self.path)!r} in the mode {self.mode} asks upstream: "
+                'give upstream=kit.Upstream("https://…")'
+            )
+        return upstream
+
+    def _load(self, limits: HarLimits) -> list[Entry]:
+        if not self._has_file or self.mode == "rewrite":
+            return []
+        loaded = har.load(self.path, limits=limits)
+        return list(map(self._redact_request_of, loaded.entries))
+
+    def _redact_request_of(self, entry: Entry) -> Entry:
+        # Another tool may have written it. Its answers are played as they are.
+        if self._redaction is None:
+            return entry
+        return replace(entry, request=self._redaction.redact_request(entry.request))
+
+
+class _Pending(Endpoint):
+    """Stands for what answers a request until its body is there."""
+
+    __slots__ = ("_cassette",)
+
+    needs_body = True
+
+    def __init__(self, cassette: Cassette, request: Request) -> None:
+        self._cassette = cassette
+        self.method = request.method
+        self.pattern = request.path
+        self.name = f"cassette {cassette.path.name}"
+        self.callback = self.call = self._call
+        self.max_content_length = MAX_CONTENT_LENGTH
+        self.is_websocket = self.is_async = False
+        self.subprotocols = ()
+        self.compress = False
+        self.max_message_bytes = None
+        self.is_match = True
+        self.pace = None
+
+    def decide(self, request: Request) -> Endpoint:
+        """Give what answers the request, now that its body is there."""
+        return self._cassette.decide(request, is_websocket=False)
+
+    def _call(self, request: Request) -> Any:
+        return self.decide(request).call(request)
+
+
+def _is_whole(exchange: Exchange) -> bool:
+    """Tell whether nothing of an exchange was too large to be kept."""
+    log = exchange.frame_log
+    if log is not None and (log.dropped_frames or log.dropped_bytes):
+        return False
+    contents = (exchange.request_content, exchange.response_content)
+    return all(isinstance(each, bytes) or each.is_complete for each in contents)
+
+
+def check_mode(mode: object) -> Mode:
+    """Return the mode, if there is such a one.
+
+    Raises:
+        ConfigurationError: there is not.
+    """
+    if mode not in get_args(Mode):
+        known = ", ".join(f'"{each}"' for each in get_args(Mode))
+        raise ConfigurationError(f"mode is one of {known}, not {mode!r}")
+    checked: Mode = mode  # type: ignore[assignment]  # just compared
+    return checked

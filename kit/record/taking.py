@@ -1,0 +1,78 @@
+"""Between what a server is asked, what upstream has answered, and a recording's entries."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from kit.errors import BodyError, LimitError
+from kit.limits import MIB
+from kit.messages.content import decode_content
+from kit.record.entry import RecordedMessage, RecordedRequest
+from kit.record.heads import to_origin_form
+
+if TYPE_CHECKING:
+    from kit.messages import Request
+    from kit.record.entry import Entry
+
+M = TypeVar("M", bound=RecordedMessage)
+
+DECODED_BYTES: Final = 64 * MIB
+"""A compressed body that unpacks to more is compared in its coding."""
+
+_OF_ONE_HANDSHAKE: Final = frozenset((b"sec-websocket-key", b"sec-websocket-accept"))
+"""Fields that each handshake makes anew, at random."""
+STREAMS: Final = frozenset(
+    (
+        *("text/event-stream", "multipart/x-mixed-replace", "application/x-ndjson"),
+        *("application/jsonl", "application/json-seq", "application/stream+json"),
+    )
+)
+"""Media types of which each piece means something. Where other bodies are cut is chance."""
+
+_OF_ONE_RUN: Final = ("local", "peer", "ordinal")
+
+
+def read_request(request: Request, base: str) -> RecordedRequest:
+    """See a request as its recording would have it.
+
+    Args:
+        request: with its body.
+        base: the upstream's URL with its path, if it is known.
+    """
+    target = to_origin_form(request.target).partition("#")[0]
+    body, is_encoded = request.body, False
+    try:
+        body = decode_content(request.raw_headers, body, DECODED_BYTES)
+    except (BodyError, LimitError):
+        is_encoded = True
+    return RecordedRequest(
+        method=request.method,
+        url=f"{base}{target}" if base and target.startswith("/") else request.url,
+        headers=tuple(request.raw_headers),
+        body=body,
+        is_encoded=is_encoded,
+    )
+
+
+def tidy_entry(entry: Entry) -> Entry:
+    """Leave out what differs from run to run although the same happened, but for times."""
+    response = _tidy(entry.response)
+    if response.marks and response.media_type not in STREAMS:
+        response = replace(response, marks=())
+    return replace(
+        entry,
+        request=_tidy(entry.request),
+        response=response,
+        server_ip="",
+        connection="",
+        kit={name: value for name, value in entry.kit.items() if name not in _OF_ONE_RUN},
+    )
+
+
+def _tidy(message: M) -> M:
+    kept = tuple(field for field in message.headers if field[0].lower() not in _OF_ONE_HANDSHAKE)
+    if len(kept) == len(message.headers):
+        return message
+    # The head's size would tell of the fields that are gone.
+    return replace(message, headers=kept, headers_size=-1)

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import base64
+import html
+import json
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kit.errors import ConfigurationError
+from kit.record.canary import find_canary, forms_of
+
+SECRET = 'canary/"4711" é+&<x>'
+RAW = SECRET.encode()
+
+
+@pytest.mark.parametrize(
+    ("data", "form"),
+    [
+        (f"before {SECRET} behind", "plain"),
+        (b"before " + RAW, "plain"),
+        (RAW.hex(), "hex"),
+        (RAW.hex().upper(), "hex"),
+        (f"/a?b={quote(SECRET, safe='')}&c", "percent-encoded"),
+        (f"/a?b={quote_plus(SECRET)}", "percent-encoded"),
+        ("".join(f"%{octet:02x}" for octet in RAW), "percent-encoded"),
+        (json.dumps({"a": SECRET}), "JSON-escaped"),
+        (json.dumps({"a": SECRET}, ensure_ascii=False), "JSON-escaped"),
+        (json.dumps({"a": SECRET}).replace("/", "\\/").replace("<", "\\u003c"), "JSON-escaped"),
+        (json.dumps(json.dumps({"a": SECRET})), "JSON-escaped"),
+        (f"<p>{html.escape(SECRET)}</p>", "HTML-escaped"),
+        (html.escape(SECRET).encode("ascii", "xmlcharrefreplace"), "HTML-escaped"),
+        (base64.b64encode(RAW), "base64"),
+        (base64.b64encode(b"user:" + RAW + b"!"), "base64"),
+        (base64.b64encode(b"users:" + RAW), "base64"),
+        (base64.encodebytes(b"x" * 50 + RAW + b"y" * 50), "base64"),
+        (base64.urlsafe_b64encode(b"\xff" + RAW + b"\xff\xff"), "base64url"),
+    ],
+)
+def test_a_secret_is_found_in_every_form(data: str | bytes, form: str) -> None:
+    found = find_canary(SECRET, data)
+    # Nothing in this one needs the characters in which both alphabets differ.
+    assert found == form or (form, found) == ("base64url", "base64")
+
+
+def test_the_alphabet_of_urls_is_told_from_the_other() -> None:
+    secret = b"\xfb\xff\xfe" * 4
+    assert find_canary(secret, base64.urlsafe_b64encode(secret)) == "base64url"
+    assert find_canary(secret, base64.b64encode(secret)) == "base64"
+
+
+@pytest.mark.parametrize(
+    "data",
+    ["", "canary/4711", SECRET[:-1], SECRET[1:], base64.b64encode(RAW[:-3]), b"\xff%zz&amp\\u12"],
+)
+def test_what_is_not_there_is_not_found(data: str | bytes) -> None:
+    assert find_canary(SECRET, data) is None
+
+
+def test_a_short_canary_is_refused() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        find_canary("1234567", "")
+    assert str(caught.value) == (
+        "a canary must have at least 8 bytes that are found nowhere else, this one has 7"
+    )
+
+
+@settings(deadline=None)
+@given(st.binary(min_size=8, max_size=40), st.binary(max_size=9), st.binary(max_size=9))
+def test_base64_hides_no_secret_whatever_stands_around_it(
+    secret: bytes, before: bytes, behind: bytes
+) -> None:
+    assert find_canary(secret, base64.b64encode(before + secret + behind)) is not None
+    assert find_canary(secret, base64.urlsafe_b64encode(before + secret + behind)) is not None
+
+
+@settings(deadline=None)
+@given(st.text(min_size=8, max_size=30))
+def test_every_usual_form_is_found_again(secret: str) -> None:
+    raw = secret.encode("utf-8", "surrogatepass")
+    for form in forms_of(secret):
+        assert find_canary(raw, b"..." + form + b"...") is not None, form

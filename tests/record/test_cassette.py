@@ -1,0 +1,584 @@
+"""Cassettes: recorded from a second server, and played with that server gone."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import websockets.sync.client
+
+from kit import (
+    Cassette,
+    ConfigurationError,
+    HTTPServer,
+    RecordingError,
+    Redaction,
+    Request,
+    Response,
+    Upstream,
+    har,
+)
+from kit.record.har.websockets import join_frames
+from support.deadlines import scaled
+
+T = scaled(10)
+
+
+class Studio:
+    """An upstream with routes, and servers that record it or play what was recorded."""
+
+    def __init__(self, folder: Path, stack: contextlib.ExitStack) -> None:
+        self.path = folder / "cassettes" / "test.har"
+        self._stack = stack
+        self.calls: list[str] = []
+        self.upstream: HTTPServer | None = None
+
+    def open_upstream(self, answer: Callable[[Request], Response] | None = None) -> HTTPServer:
+        def handle(request: Request) -> Response:
+            self.calls.append(f"{request.method} {request.target}")
+            return echo(request) if answer is None else answer(request)
+
+        server = HTTPServer(("127.0.0.1", 0))
+        methods = ("GET", "POST", "PUT", "DELETE")
+        server.registerRoutes([(method, "/:rest*", handle) for method in methods])
+        self.upstream = self._stack.enter_context(server)
+        return server
+
+    @contextlib.contextmanager
+    def insert(self, mode: str = "none", *, keep: bool = True, **options: Any) -> Iterator[Deck]:
+        """Serve a cassette; with the upstream if that is open."""
+        with contextlib.ExitStack() as stack:
+            if self.upstream is not None and "upstream" not in options:
+                source = Upstream(self.upstream.url, timeout_s=T)
+                options["upstream"] = stack.enter_context(source)
+            cassette = Cassette(self.path, mode=mode, **options)  # type: ignore[arg-type]
+            with HTTPServer(("127.0.0.1", 0)) as server:
+                server.fallback = cassette
+                yield Deck(server, cassette)
+            cassette.finish(keep=keep)
+
+    def record(self, *asks: Any, mode: str = "once", **options: Any) -> None:
+        if self.upstream is None:
+            self.open_upstream()
+        with self.insert(mode, **options) as deck:
+            for each in asks:
+                deck.ask(*each) if isinstance(each, tuple) else deck.ask("GET", each)
+
+    def close_upstream(self) -> None:
+        assert self.upstream is not None
+        self.upstream.stop()
+        self.upstream = None
+
+    def load(self) -> har.Recording:
+        return har.load(self.path)
+
+
+class Deck:
+    """A server with a cassette."""
+
+    def __init__(self, server: HTTPServer, cassette: Cassette) -> None:
+        self.server = server
+        self.cassette = cassette
+
+    def ask(
+        self,
+        method: str,
+        target: str,
+        body: Any = None,
+        headers: dict[str, str] | None = None,
+    ) -> tuple[int, str]:
+        fields = dict(headers or {})
+        if isinstance(body, dict | list):
+            body = json.dumps(body)
+            fields["Content-Type"] = "application/json"
+        connection = http.client.HTTPConnection(self.server.host, self.server.port, timeout=T)
+        try:
+            connection.request(method, target, body, fields)
+            response = connection.getresponse()
+            return response.status, response.read().decode(errors="replace")
+        finally:
+            connection.close()
+
+    def get(self, target: str) -> tuple[int, str]:
+        return self.ask("GET", target)
+
+
+def echo(request: Request) -> Response:
+    return Response(f"{request.method} {request.target} {request.read().decode()}".rstrip())
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Iterator[Studio]:
+    with contextlib.ExitStack() as stack:
+        yield Studio(tmp_path, stack)
+
+
+# Recording and playing
+
+
+def test_what_was_recorded_is_played_without_the_upstream(studio: Studio) -> None:
+    studio.record("/a?x=1", ("POST", "/b", {"n": 1}))
+    studio.close_upstream()
+    with studio.insert() as deck:
+        assert deck.ask("POST", "/b", {"n": 1}) == (200, 'POST /b {"n": 1}')
+        assert deck.get("/a?x=1") == (200, "GET /a?x=1")
+        assert not deck.cassette.unused()
+
+
+def test_a_status_headers_and_a_binary_body_are_played(studio: Studio) -> None:
+    fields = {"Content-Type": "image/x", "X-Two": ["a", "b"]}
+    studio.open_upstream(lambda _: Response(b"\x00\xff", 418, fields))
+    studio.record("/")
+    studio.close_upstream()
+    with studio.insert() as deck:
+        connection = http.client.HTTPConnection(deck.server.host, deck.server.port, timeout=T)
+        connection.request("GET", "/")
+        response = connection.getresponse()
+        assert (response.status, response.read()) == (418, b"\x00\xff")
+        assert response.headers.get_all("X-Two") == ["a", "b"]
+        assert response.headers.get_all("Content-Type") == ["image/x"]
+        connection.close()
+
+
+@pytest.mark.parametrize("status", [204, 304])
+def test_a_response_without_a_body_is_played(studio: Studio, status: int) -> None:
+    studio.open_upstream(lambda _: Response(None, status))
+    studio.record("/")
+    with studio.insert() as deck:
+        assert deck.get("/") == (status, "")
+
+
+def test_the_length_of_a_head_is_played(studio: Studio) -> None:
+    studio.open_upstream(lambda _: Response(b"12345"))
+    studio.record(("HEAD", "/"))
+    with studio.insert() as deck:
+        connection = http.client.HTTPConnection(deck.server.host, deck.server.port, timeout=T)
+        connection.request("HEAD", "/")
+        assert connection.getresponse().headers["Content-Length"] == "5"
+        connection.close()
+
+
+def test_a_path_of_the_upstream_url_is_in_the_file_and_not_in_the_requests(
+    studio: Studio,
+) -> None:
+    upstream = studio.open_upstream()
+    with Upstream(f"{upstream.url}/v1") as source:
+        studio.record("/a", upstream=source)
+    assert studio.load().entries[0].request.url == f"{upstream.url}/v1/a"
+    with Upstream(f"{upstream.url}/v1") as source, studio.insert(upstream=source) as deck:
+        assert deck.get("/a") == (200, "GET /v1/a")
+    assert studio.calls == ["GET /v1/a"]
+
+
+# Modes
+
+
+def test_none_never_asks_the_upstream(studio: Studio) -> None:
+    studio.open_upstream()
+    with studio.insert() as deck:
+        status, text = deck.get("/a")
+    assert status == 404
+    where = f"{studio.path}, which does not exist: record it with mode once"
+    assert text == (
+        f"no recording answers GET /a in {where}\n\nnot compared: scheme, host, headers\n"
+    )
+    assert not studio.calls
+    assert not studio.path.exists()
+
+
+def test_once_records_only_where_there_is_no_file(studio: Studio) -> None:
+    studio.record("/a")
+    with studio.insert("once") as deck:
+        assert deck.get("/a")[0] == 200
+        assert deck.get("/b")[0] == 404
+    assert studio.calls == ["GET /a"]
+    assert len(studio.load()) == 1
+
+
+def test_new_episodes_adds_what_is_missing(studio: Studio) -> None:
+    studio.record("/a")
+    studio.record("/a", "/b", mode="new_episodes")
+    assert studio.calls == ["GET /a", "GET /b"]
+    assert [entry.request.path for entry in studio.load()] == ["/a", "/b"]
+
+
+def test_all_puts_the_new_in_the_place_of_the_old(studio: Studio) -> None:
+    answers = iter(["old a", "old b", "new a"])
+    studio.open_upstream(lambda _: Response(next(answers)))
+    studio.record("/a", "/b")
+    studio.record("/a", mode="all")
+    assert [entry.response.body for entry in studio.load()] == [b"new a", b"old b"]
+
+
+def test_rewrite_keeps_nothing_of_the_old(studio: Studio) -> None:
+    studio.record("/a", "/b")
+    studio.record("/c", mode="rewrite")
+    assert [entry.request.path for entry in studio.load()] == ["/c"]
+
+
+def test_rewrite_takes_a_file_that_cannot_be_read(studio: Studio) -> None:
+    studio.path.parent.mkdir()
+    studio.path.write_text("{")
+    studio.record("/c", mode="rewrite")
+    assert len(studio.load()) == 1
+
+
+def test_verify_is_content_when_upstream_still_answers_so(studio: Studio) -> None:
+    studio.record("/a")
+    before = studio.path.read_bytes()
+    with studio.insert("verify") as deck:
+        assert deck.get("/a") == (200, "GET /a")
+        assert deck.cassette.verify() == []
+    assert studio.calls == ["GET /a", "GET /a"]
+    assert studio.path.read_bytes() == before
+
+
+def test_verify_tells_what_upstream_answers_otherwise(studio: Studio) -> None:
+    answers = iter([{"id": 1, "n": 1, "at": 5}, {"id": 1, "n": 2, "at": 6}])
+
+    def answer(_: Request) -> Response:
+        payload = json.dumps(next(answers))
+        return Response(payload, 200, {"Content-Type": "application/json"})
+
+    upstream = studio.open_upstream(answer)
+    studio.record("/a")
+    before = studio.path.read_bytes()
+    with studio.insert("verify", ignore=["json:at"]) as deck:
+        deck.get("/a")
+        (text,) = deck.cassette.verify()
+        assert text == (
+            f"test.har entry 0: GET {upstream.url}/a is not answered as recorded\n"
+            "  ✗ json: $.n: expected 1, got 2"
+        )
+        assert deck.cassette.ignored() == ["json:at"]
+    assert studio.path.read_bytes() == before
+
+
+def test_verify_tells_of_another_status_and_media_type(studio: Studio) -> None:
+    answers = iter([Response("x", 200), Response(b"x", 500)])
+    upstream = studio.open_upstream(lambda _: next(answers))
+    studio.record("/a")
+    with studio.insert("verify") as deck:
+        deck.get("/a")
+        (text,) = deck.cassette.verify()
+        assert text == (
+            f"test.har entry 0: GET {upstream.url}/a is not answered as recorded\n"
+            "  ✗ status: expected 200, got 500\n"
+            "  ✗ media type: expected text/plain, got application/octet-stream"
+        )
+
+
+def test_verify_tells_of_a_request_that_was_not_recorded(studio: Studio) -> None:
+    upstream = studio.open_upstream()
+    studio.record("/a")
+    with studio.insert("verify") as deck:
+        deck.get("/other")
+        assert deck.cassette.verify() == [f"not recorded: GET {upstream.url}/other"]
+        assert [entry.request.path for entry in deck.cassette.unused()] == ["/a"]
+
+
+@pytest.mark.parametrize("mode", ["once", "new_episodes", "all", "rewrite", "verify"])
+def test_a_mode_that_asks_upstream_wants_one(studio: Studio, mode: str) -> None:
+    with pytest.raises(ConfigurationError) as caught, studio.insert(mode):
+        pass
+    assert str(caught.value) == (
+        f"cassette {str(studio.path)!r} in the mode {mode} asks upstream: "
+        'give upstream=kit.Upstream("https://…")'
+    )
+
+
+# Writing
+
+
+def test_nothing_is_written_of_what_is_not_to_be_kept(studio: Studio) -> None:
+    studio.open_upstream()
+    with studio.insert("once", keep=False) as deck:
+        deck.get("/a")
+    assert not studio.path.exists()
+
+
+def test_a_block_that_raises_writes_nothing(studio: Studio) -> None:
+    upstream = studio.open_upstream()
+    with (
+        pytest.raises(ZeroDivisionError),
+        Upstream(upstream.url) as source,
+        Cassette(studio.path, mode="once", upstream=source) as cassette,
+        HTTPServer(("127.0.0.1", 0)) as server,
+    ):
+        server.fallback = cassette
+        Deck(server, cassette).get("/a")
+        raise ZeroDivisionError
+    assert not studio.path.exists()
+
+
+def test_nothing_is_written_where_nothing_was_asked(studio: Studio) -> None:
+    studio.record()
+    assert not studio.path.exists()
+
+
+def test_finishing_twice_writes_once(studio: Studio) -> None:
+    studio.open_upstream()
+    with studio.insert("once") as deck:
+        deck.get("/a")
+        assert deck.cassette.finish()
+        studio.path.unlink()
+    assert not studio.path.exists()
+
+
+def test_a_failed_exchange_is_not_recorded(studio: Studio) -> None:
+    with HTTPServer(("127.0.0.1", 0)) as gone:
+        url = gone.url
+    with Upstream(url) as source, studio.insert("once", upstream=source) as deck:
+        assert deck.get("/a")[0] == 502
+        assert deck.cassette.not_recorded == 1
+    assert not studio.path.exists()
+
+
+TIMES = ("startedDateTime", "time", "timings", "offset_ms", "chunks", "headersSize")
+
+
+def _without_times(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_times(each) for name, each in value.items() if name not in TIMES}
+    if isinstance(value, list):
+        return [_without_times(each) for each in value]
+    return value
+
+
+def test_two_runs_write_the_same_but_for_times_whoever_comes_first(studio: Studio) -> None:
+    upstream = studio.open_upstream(
+        lambda request: Response(request.target, 200, {"Date": "Thu, 01 Jan 1970 00:00:00 GMT"})
+    )
+    documents = []
+    for order in (range(8), reversed(range(8))):
+        with studio.insert("rewrite") as deck:
+            threads = [threading.Thread(target=deck.get, args=(f"/{number}",)) for number in order]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(T)
+        documents.append(_without_times(json.loads(studio.path.read_bytes())))
+    assert upstream.is_running
+    assert documents[0] == documents[1]
+    paths = [entry.request.path for entry in studio.load()]
+    assert paths == [f"/{number}" for number in range(8)]
+
+
+def test_requests_that_match_alike_keep_their_order(studio: Studio) -> None:
+    answers = iter("123")
+    studio.open_upstream(lambda _: Response(next(answers)))
+    studio.record("/b", "/a", "/b")
+    assert [(e.request.path, e.response.body) for e in studio.load()] == [
+        ("/a", b"2"),
+        ("/b", b"1"),
+        ("/b", b"3"),
+    ]
+
+
+# Reuse
+
+
+@pytest.mark.parametrize(
+    ("reuse", "told"),
+    [
+        ("once", ["1", "2", 404, 404]),
+        ("repeat_last", ["1", "2", "2", "2"]),
+        ("cycle", ["1", "2", "1", "2"]),
+    ],
+)
+def test_a_recording_is_used_again_as_the_policy_says(
+    studio: Studio, reuse: str, told: list[Any]
+) -> None:
+    answers = iter("12")
+    studio.open_upstream(lambda _: Response(next(answers)))
+    studio.record("/a", "/a")
+    with studio.insert(reuse=reuse) as deck:
+        got = [deck.get("/a") for _ in range(4)]
+    assert [text if status == 200 else status for status, text in got] == told
+
+
+def test_a_recording_that_is_used_up_is_told(studio: Studio) -> None:
+    upstream = studio.open_upstream()
+    studio.record("/a")
+    with studio.insert() as deck:
+        deck.get("/a")
+        assert deck.get("/a")[1] == (
+            f"no recording answers GET /a in {studio.path}\n"
+            "\n"
+            "the recording is\n"
+            "\n"
+            f"entry 0: GET {upstream.url}/a -> 200\n"
+            "  ✓ method GET\n"
+            "  ✓ path /a\n"
+            "  ✓ query\n"
+            "  ✓ body\n"
+            '  ✗ used already: reuse="repeat_last" or "cycle" would use it again\n'
+            "\n"
+            "not compared: scheme, host, headers\n"
+        )
+
+
+def test_unused_recordings_are_listed(studio: Studio) -> None:
+    studio.record("/a", "/b")
+    with studio.insert() as deck:
+        deck.get("/b")
+        assert [entry.request.path for entry in deck.cassette.unused()] == ["/a"]
+
+
+# Misses
+
+
+def test_a_miss_tells_what_came_nearest_and_why_not(studio: Studio) -> None:
+    upstream = studio.open_upstream()
+    studio.record("/other", ("POST", "/items?page=1", {"name": "x", "n": [1, 2]}))
+    with studio.insert(ignore=["query:ts"]) as deck:
+        status, text = deck.ask("POST", "/items?page=2&ts=5", {"name": "y", "n": [1, 2]})
+    assert status == 404
+    assert text == (
+        f"no recording answers POST /items?page=2&ts=5 in {studio.path}\n"
+        "\n"
+        'its body, 26 bytes, application/json: {"name": "y", "n": [1, 2]}\n'
+        "\n"
+        "of 2 recordings the nearest are\n"
+        "\n"
+        f"entry 0: POST {upstream.url}/items?page=1 -> 200\n"
+        "  ✓ method POST\n"
+        "  ✓ path /items\n"
+        '  ✗ query: $.page: expected "1", got "2"\n'
+        '  ✗ json: $.name: expected "x", got "y"\n'
+        "\n"
+        f"entry 1: GET {upstream.url}/other -> 200\n"
+        "  ✗ method: expected GET, got POST\n"
+        "  ✗ path: expected /other, got /items\n"
+        '  ✗ query: $.page: unexpected, got "2"\n'
+        "  ✗ body: expected 0 bytes of no stated type, got 26 bytes of application/json\n"
+        "\n"
+        "not compared: scheme, host, headers\n"
+        "ignored: query:ts\n"
+    )
+
+
+# Redaction
+
+
+def test_secrets_reach_no_file_and_requests_match_all_the_same(studio: Studio) -> None:
+    secret, other = "s3cr3t-canary-1234", "an0ther-s3cr3t-5678"
+
+    def answer(request: Request) -> Response:
+        fields = {"Set-Cookie": f"sid={secret}; Path=/"}
+        return Response(json.dumps({"token": secret, "ok": True}), 200, fields)
+
+    studio.open_upstream(answer)
+    headers = {"Authorization": f"Bearer {secret}"}
+    studio.record(("POST", f"/login?api_key={secret}", {"password": secret}, headers))
+    assert secret.encode() not in studio.path.read_bytes()
+    studio.close_upstream()
+    with studio.insert() as deck:
+        headers = {"Authorization": f"Bearer {other}"}
+        status, _ = deck.ask("POST", f"/login?api_key={other}", {"password": other}, headers)
+    assert status == 200
+
+
+def test_rules_of_the_user_are_kept_to(studio: Studio) -> None:
+    redaction = Redaction(names=["badge"])
+    studio.record("/a?badge=one", redaction=redaction)
+    assert b"badge=one" not in studio.path.read_bytes()
+    with studio.insert(redaction=redaction) as deck:
+        assert deck.get("/a?badge=two")[0] == 200
+
+
+def test_without_redaction_all_is_written(studio: Studio) -> None:
+    studio.record("/a?token=abcdefgh", redaction=None)
+    assert b"token=abcdefgh" in studio.path.read_bytes()
+    with studio.insert(redaction=None) as deck:
+        assert deck.get("/a?token=other")[0] == 404
+
+
+# Arguments
+
+MODES = '"none", "once", "new_episodes", "all", "rewrite", "verify"'
+
+
+def test_a_file_that_is_no_recording_is_named(studio: Studio) -> None:
+    studio.path.parent.mkdir()
+    studio.path.write_text("[]")
+    with pytest.raises(RecordingError) as caught, studio.insert():
+        pass
+    assert str(caught.value).startswith(f"recording {str(studio.path)!r}: ")
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (
+            {"mode": "some"},
+            f"mode is one of {MODES}, not 'some'",
+        ),
+        ({"reuse": "twice"}, 'reuse is one of "once", "repeat_last", "cycle", not \'twice\''),
+        ({"pace": "slow"}, 'pace is one of "causal", "timed", "fast", not \'slow\''),
+    ],
+)
+def test_arguments_that_cannot_be_are_refused(
+    tmp_path: Path, options: dict[str, Any], text: str
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Cassette(tmp_path / "x.har", **options)
+    assert str(caught.value) == text
+
+
+def test_its_repr_tells_the_mode_and_the_size(studio: Studio) -> None:
+    studio.record("/a")
+    assert repr(Cassette(studio.path)) == f"<Cassette {studio.path} none, 1 entry>"
+
+
+# Recordings of other tools
+
+FOREIGN = sorted((Path(__file__).parents[2] / "fixtures" / "har").rglob("*.har"))
+
+
+@pytest.mark.parametrize("path", FOREIGN, ids=[path.stem for path in FOREIGN])
+def test_what_another_tool_has_recorded_is_played(path: Path) -> None:
+    with Cassette(path) as cassette, HTTPServer(("127.0.0.1", 0)) as server:
+        server.fallback = cassette
+        for entry in cassette.entries:
+            if not entry.is_websocket:
+                play_request(server, entry)
+        assert all(entry.is_websocket for entry in cassette.unused())
+
+
+def play_request(server: HTTPServer, entry: har.Entry) -> None:
+    request = entry.request
+    fields = {"Content-Type": request.content_type} if request.body else {}
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=T)
+    connection.request(request.method, request.target, request.body or None, fields)
+    response = connection.getresponse()
+    assert (response.status, response.read()) == (entry.response.status, entry.response.body)
+    connection.close()
+
+
+@pytest.mark.parametrize("path", FOREIGN, ids=[path.stem for path in FOREIGN])
+def test_a_websocket_that_another_tool_has_recorded_is_played(path: Path) -> None:
+    with Cassette(path) as cassette, HTTPServer(("127.0.0.1", 0)) as server:
+        server.fallback = cassette
+        for entry in cassette.entries:
+            if entry.frames is not None:
+                url = server.ws_url_for(entry.request.path)
+                options: Any = {"open_timeout": T, "close_timeout": T}
+                with websockets.sync.client.connect(url, **options) as peer:
+                    for message in join_frames(entry.frames):
+                        play_message(peer, message)
+        assert cassette.problems() == []
+
+
+def play_message(peer: Any, message: Any) -> None:
+    data = message.data.decode() if message.opcode == 1 else message.data
+    if message.opcode < 8 and message.direction == "send":
+        peer.send(data)
+    elif message.opcode < 8:
+        assert peer.recv(T) == data
