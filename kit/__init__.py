@@ -6,6 +6,10 @@ assertions, and the pytest plugin is `pytest_plugin`.
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from kit import faults
 from kit.client import HTTPClient, RequestHandle, WebSocketHandle
 from kit.engine.hold import keep_relay
 from kit.errors import (
@@ -13,6 +17,7 @@ from kit.errors import (
     BodyError,
     ConfigurationError,
     ConnectionClosedError,
+    FaultError,
     HandlerReturnError,
     HandshakeError,
     KitError,
@@ -20,6 +25,7 @@ from kit.errors import (
     LocalProtocolError,
     PatternError,
     ProtocolError,
+    RecordingError,
     RemoteProtocolError,
     SerializableError,
     StateError,
@@ -58,14 +64,24 @@ from kit.server import HTTPServer
 from kit.version import __version__
 from kit.wire.tls import CertificateAuthority
 
+if TYPE_CHECKING:
+    from kit.proxy import Proxy
+    from kit.record import har
+    from kit.record.canary import find_canary
+    from kit.record.cassette import Cassette
+    from kit.record.redaction import Redaction
+    from kit.upstream import Upstream
+
 __all__ = [
     "AddressError",
     "BodyError",
+    "Cassette",
     "CertificateAuthority",
     "ConfigurationError",
     "ConnectionClosedError",
     "ErrorResponse",
     "Exchange",
+    "FaultError",
     "FrameRecord",
     "HTTPClient",
     "HTTPServer",
@@ -80,6 +96,9 @@ __all__ = [
     "LocalProtocolError",
     "PatternError",
     "ProtocolError",
+    "Proxy",
+    "RecordingError",
+    "Redaction",
     "RemoteProtocolError",
     "Request",
     "RequestHandle",
@@ -93,12 +112,16 @@ __all__ = [
     "StateError",
     "TlsFileError",
     "UnsafePathError",
+    "Upstream",
     "WaitTimeoutError",
     "WebSocketHandle",
     "WebSocketOpCode",
     "__version__",
     "delete",
+    "faults",
+    "find_canary",
     "get",
+    "har",
     "header",
     "keep_relay",
     "param",
@@ -109,3 +132,23 @@ __all__ = [
     "route",
     "websocket",
 ]
+
+# Imported when they are first asked for: most users never do.
+_LATE = {
+    "Cassette": "kit.record.cassette:Cassette",
+    "Proxy": "kit.proxy:Proxy",
+    "Redaction": "kit.record.redaction:Redaction",
+    "Upstream": "kit.upstream:Upstream",
+    "find_canary": "kit.record.canary:find_canary",
+    "har": "kit.record.har",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name that few need."""
+    if name not in _LATE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, _, member = _LATE[name].partition(":")
+    found: Any = importlib.import_module(module)
+    globals()[name] = found = getattr(found, member) if member else found
+    return found

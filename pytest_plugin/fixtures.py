@@ -7,8 +7,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from pytest_plugin.cassettes import make_book
+from pytest_plugin.late import LATE
 from pytest_plugin.options import ALLOWANCES, SETTINGS, check_arguments, read_marker
 from pytest_plugin.servers import FACTORY, ServerFactory, find_coverage
+from pytest_plugin.totals import TOTALS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,11 +31,11 @@ TRUST_VARIABLES = (
 
 
 @pytest.fixture(scope="session")
-def _kit_relay() -> Iterator[None]:
+def _kit_relay(request: pytest.FixtureRequest) -> Iterator[None]:
     """Keep the relay running from test to test, so that a server costs next to nothing."""
     import kit
 
-    with kit.keep_relay():
+    with kit.keep_relay(), request.config.stash[LATE].keep_ports():
         yield
 
 
@@ -71,26 +74,40 @@ def _kit_arguments(
 
 
 @pytest.fixture
+def kit_cassette_options() -> dict[str, Any]:
+    """Arguments of cassettes, as the marker `kit_cassette` takes them.
+
+    Put a fixture of this name in place; the marker of a test goes before it.
+    """
+    return {}
+
+
+@pytest.fixture
 def kit_server_factory(
     request: pytest.FixtureRequest,
     _kit_relay: None,
     kit_limits: kit.Limits | None,
     _kit_arguments: dict[str, Any],
+    kit_cassette_options: dict[str, Any],
 ) -> Iterator[ServerFactory]:
     """Start servers: `kit_server_factory(*routes, tls=True, host="127.0.0.1", limits=None)`.
 
     `hostname` gives names of your own to the certificate, `routes` the routes by name;
     `verify` and `allow_unmatched`, `allow_handler_errors`, `allow_malformed`,
-    `allow_unused_stubs`, `allow_unclean_websockets` say what the test does not fail for.
-    All are stopped when the test is over. Handlers that still run then have one
+    `allow_unused_stubs`, `allow_unclean_websockets` say what the test does not fail for;
+    `upstream` names the server it stands before, which is recorded, or played from the
+    test's cassette. All are stopped when the test is over. Handlers that still run then have one
     second to finish; those that do not are cut, with a warning.
     """
     __tracebackhide__ = True
+    book = make_book(request.node, kit_cassette_options)
     factory = ServerFactory(
         lambda: request.getfixturevalue("kit_ca"),
         request.config.stash[SETTINGS],
         find_coverage(request.config),
         limits=kit_limits,
+        stop=request.config.stash[LATE].make_stop(request.node.nodeid),
+        cassettes=book,
         allowed={
             name: value
             for name, value in _kit_arguments.items()
@@ -101,7 +118,11 @@ def kit_server_factory(
     if "kit_exchanges" in request.fixturenames:
         factory.collect()
     yield factory
-    factory.stop()
+    try:
+        factory.stop()
+    finally:
+        book.finish(has_passed=factory.has_passed)
+    request.config.stash[TOTALS].add(factory.servers)
     if factory.has_passed:
         factory.verify("after the test had passed: ")
 
@@ -127,6 +148,7 @@ def kit_session_server_factory(
     config.stash[FACTORY] = factory
     yield factory
     factory.stop()
+    request.config.stash[TOTALS].add(factory.servers)
     factory.verify("at the end of the session: ")
 
 
@@ -174,6 +196,7 @@ def kit_client(
         context = request.getfixturevalue("kit_ca").client_context()
     address = (url.hostname or kit_server.host, kit_server.port)
     with kit.HTTPClient(address, url.scheme, ssl_context=context) as client:
+        client.fault_seed = kit_server.fault_seed
         yield client
 
 

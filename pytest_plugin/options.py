@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+import os
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_GRACE_S = 1.0
 DEFAULT_SHOWN = 20
+DEFAULT_LATE = "warn"
 
 MARKER = (
     "kit_server(*, routes, tls, host, hostname, limits, allow_unmatched, allow_handler_errors, "
@@ -25,11 +27,24 @@ ALLOWANCES = (
     "allow_unused_stubs",
     "allow_unclean_websockets",
 )
+LATE = ("ignore", "warn", "error")
+ARTIFACTS = {
+    "report": "a page of the run, tests and exchanges on a time axis,",
+    "har": "the exchanges of the run, as HAR,",
+}
+ARTIFACT_MODES = ("on", "off", "retain-on-failure")
 ARGUMENTS = ("routes", "tls", "host", "hostname", "limits", *ALLOWANCES, "verify")
 
 
-class Settings(NamedTuple):
-    """What the command line says, or else the ini file, or else nobody."""
+class Settings:
+    """What the command line says, or else the ini file, or else nobody.
+
+    A plain class, as pytest imports it at every start: a tuple with names takes half
+    a millisecond to make.
+
+    Args:
+        given: attributes that are not to be as usual.
+    """
 
     host: str = DEFAULT_HOST
     is_tls: bool = True
@@ -37,6 +52,17 @@ class Settings(NamedTuple):
     allow_unmatched: bool = False
     shown_exchanges: int = DEFAULT_SHOWN
     grace_s: float = DEFAULT_GRACE_S
+    late: str = DEFAULT_LATE
+    fault_seed: int = 0
+
+    def __init__(self, **given: Any) -> None:
+        vars(self).update(given)
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether everything is as it is when nobody says anything."""
+        told = {name: value for name, value in vars(self).items() if name != "fault_seed"}
+        return all(value == getattr(Settings, name) for name, value in told.items())
 
 
 SETTINGS = pytest.StashKey[Settings]()
@@ -80,12 +106,62 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="SECONDS",
         help=f"how long handlers may still run after their test ({DEFAULT_GRACE_S:g})",
     )
+    group.addoption(
+        "--kit-late",
+        metavar="ignore|warn|error",
+        help="what becomes of requests that come when the test that owned the port is over: "
+        f"nothing, a section of the summary, or that and a failed run ({DEFAULT_LATE})",
+    )
+    group.addoption(
+        "--kit-fault-seed",
+        metavar="N",
+        help="choose by lot as the run did that told this seed in its header",
+    )
+    parser.addini("kit_fault_seed", "as --kit-fault-seed", default="")
     parser.addini("kit_host", "as --kit-host", default=DEFAULT_HOST)
     parser.addini("kit_tls", "whether kit_server speaks TLS", type="bool", default=True)
     parser.addini("kit_verify", "as --kit-verify", default="on")
     parser.addini("kit_allow_unmatched", "as --kit-allow-unmatched", type="bool", default=False)
     parser.addini("kit_show_exchanges", "as --kit-show-exchanges", default=str(DEFAULT_SHOWN))
     parser.addini("kit_grace", "as --kit-grace", default=f"{DEFAULT_GRACE_S:g}")
+    parser.addini("kit_late", "as --kit-late", default=DEFAULT_LATE)
+    _add_artifacts(group, parser)
+
+
+def _add_artifacts(group: pytest.OptionGroup, parser: pytest.Parser) -> None:
+    for kind, text in ARTIFACTS.items():
+        group.addoption(f"--kit-{kind}", metavar="PATH", help=f"write {text} to this file")
+        group.addoption(
+            f"--kit-{kind}-mode",
+            metavar="|".join(ARTIFACT_MODES),
+            help=f"whether --kit-{kind} is written; the last: of tests that fail, if one does (on)",
+        )
+        parser.addini(f"kit_{kind}", f"as --kit-{kind}", default="")
+        parser.addini(f"kit_{kind}_mode", f"as --kit-{kind}-mode", default="on")
+    group.addoption(
+        "--kit-hold",
+        action="store_true",
+        help="keep the servers of a test that fails up until Enter is pressed",
+    )
+
+
+def read_artifacts(config: pytest.Config) -> list[tuple[str, str, str]]:
+    """Read which files are asked for: kind, path, mode.
+
+    Raises:
+        pytest.UsageError: a mode is none.
+    """
+    found = []
+    for kind in ARTIFACTS:
+        path, mode = _read(config, kind), _read(config, f"{kind}_mode")
+        if mode not in ARTIFACT_MODES:
+            raise pytest.UsageError(
+                f"--kit-{kind}-mode (ini: kit_{kind}_mode) is {', '.join(ARTIFACT_MODES[:-1])} "
+                f"or {ARTIFACT_MODES[-1]}, not {mode!r}"
+            )
+        if path and mode != "off" and not config.option.collectonly:
+            found.append((kind, path, mode))
+    return found
 
 
 def configure(config: pytest.Config) -> None:
@@ -103,6 +179,11 @@ def read_settings(config: pytest.Config) -> Settings:
     verify = _read(config, "verify")
     if verify not in ("on", "off"):
         raise pytest.UsageError(f"--kit-verify (ini: kit_verify) is on or off, not {verify!r}")
+    late = _read(config, "late")
+    if late not in LATE:
+        raise pytest.UsageError(
+            f"--kit-late (ini: kit_late) is {', '.join(LATE[:-1])} or {LATE[-1]}, not {late!r}"
+        )
     return Settings(
         host=_read(config, "host"),
         is_tls=_read(config, "tls"),
@@ -110,7 +191,17 @@ def read_settings(config: pytest.Config) -> Settings:
         allow_unmatched=_read(config, "allow_unmatched"),
         shown_exchanges=int(_read_number(config, "show_exchanges", "a whole number")),
         grace_s=_read_number(config, "grace", "a number of seconds"),
+        late=late,
+        fault_seed=_read_fault_seed(config),
     )
+
+
+def _read_fault_seed(config: pytest.Config) -> int:
+    if hasattr(config, "workerinput"):
+        config.option.kit_fault_seed = config.workerinput["kit_fault_seed"]
+    elif not _read(config, "fault_seed"):
+        config.option.kit_fault_seed = str(int.from_bytes(os.urandom(4)))
+    return int(_read_number(config, "fault_seed", "a whole number"))
 
 
 def _read(config: pytest.Config, name: str) -> Any:
@@ -132,7 +223,7 @@ def _read_number(config: pytest.Config, name: str, what: str) -> float:
 
 def describe_settings(settings: Settings) -> str | None:
     """Write the report header's line; None where everything is as usual."""
-    if settings == Settings():
+    if settings.is_usual:
         return None
     from importlib.metadata import version
 
@@ -147,6 +238,8 @@ def describe_settings(settings: Settings) -> str | None:
         parts.append(f"{settings.shown_exchanges} exchanges shown")
     if settings.grace_s != DEFAULT_GRACE_S:
         parts.append(f"grace {settings.grace_s:g} s")
+    if settings.late != DEFAULT_LATE:
+        parts.append(f"late requests: {settings.late}")
     return ", ".join(parts)
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_plugin import options, report, verification
+from pytest_plugin import canary, cassettes, comparison, late, options, report, totals, verification
 from pytest_plugin.fixtures import (
     _kit_arguments,
     _kit_ca_path,
     _kit_relay,
     kit_ca,
+    kit_cassette_options,
     kit_client,
     kit_exchanges,
     kit_limits,
@@ -31,6 +33,7 @@ __all__ = [
     "_kit_ca_path",
     "_kit_relay",
     "kit_ca",
+    "kit_cassette_options",
     "kit_client",
     "kit_exchanges",
     "kit_limits",
@@ -43,9 +46,16 @@ __all__ = [
 ]
 
 
+# Not loaded by this: pytest only notes the name.
+if "kit.testing" not in sys.modules:
+    pytest.register_assert_rewrite("kit.testing")
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options and their ini keys."""
     options.add_options(parser)
+    cassettes.add_options(parser)
+    canary.add_options(parser)
     group = parser.getgroup("kit")
     text = "tell which routes were hit; fail the run if fewer than MIN percent were"
     group.addoption(
@@ -57,6 +67,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Set up what the options ask for, and register the marker."""
     options.configure(config)
+    late.install(config)
+    totals.install(config)
+    cassettes.install(config)
+    canary.install(config)
+    wanted = options.read_artifacts(config)
+    if wanted:
+        from pytest_plugin import artifacts
+
+        artifacts.install(config, wanted)
+    if config.getoption("kit_hold"):
+        from pytest_plugin import hold
+
+        hold.install(config)
     coverage = config.getoption("kit_route_coverage")
     if coverage is None:
         coverage = config.getini("kit_route_coverage")
@@ -66,9 +89,23 @@ def pytest_configure(config: pytest.Config) -> None:
         routes_report.install(config, coverage)
 
 
-def pytest_report_header(config: pytest.Config) -> str | None:
-    """Tell what is not as usual."""
-    return options.describe_settings(config.stash[options.SETTINGS])
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Tell what is not as usual, and what faults are chosen by."""
+    settings = config.stash[options.SETTINGS]
+    told = options.describe_settings(settings)
+    seed = f"kit fault seed: {settings.fault_seed}"
+    return [seed] if told is None else [told, seed]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Have xdist's workers choose by the same seed."""
+    node.workerinput["kit_fault_seed"] = str(node.config.stash[options.SETTINGS].fault_seed)
+
+
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+    """Explain where objects of kit differ."""
+    return comparison.explain(op, left, right)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -83,6 +120,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     __tracebackhide__ = True
     result = yield
     verification.verify_test(item)
+    cassettes.verify_test(item)
     return result
 
 

@@ -25,7 +25,8 @@ def add_exchanges(item: pytest.Item, report: pytest.TestReport) -> None:
     if exchanges:
         import kit.testing
 
-        report.sections.append((EXCHANGES, kit.testing.format_timeline(exchanges, limit=limit)))
+        timeline = kit.testing.format_timeline(exchanges, limit=limit)
+        report.sections.append((EXCHANGES, "\n".join([*list_gaps(item), timeline])))
 
 
 def add_properties(item: pytest.Item) -> None:
@@ -36,11 +37,14 @@ def add_properties(item: pytest.Item) -> None:
         return
     connections = {exchange.connection.id for exchange in exchanges}
     paths = dict.fromkeys(exchange.path for exchange in exchanges if exchange.path)
-    item.user_properties += [
-        ("kit_exchanges", len(exchanges)),
-        ("kit_connections", len(connections)),
-        ("kit_paths", " ".join(list(paths)[:20])),
-    ]
+    told = {
+        "kit_exchanges": len(exchanges),
+        "kit_connections": len(connections),
+        "kit_paths": " ".join(list(paths)[:20]),
+    }
+    # A test that is run again has those of its last run already.
+    item.user_properties[:] = [each for each in item.user_properties if each[0] not in told]
+    item.user_properties += told.items()
 
 
 def collect_exchanges(item: pytest.Item) -> list[kit.Exchange]:
@@ -50,6 +54,12 @@ def collect_exchanges(item: pytest.Item) -> list[kit.Exchange]:
     found = [] if own is None else [each for server in own.servers for each in server.journal]
     found += [] if shared is None else _select_shared(shared, item.nodeid)
     return sorted(found, key=_id_of)
+
+
+def list_gaps(item: pytest.Item) -> list[str]:
+    """Tell what the journals of a test's servers have dropped, a line each."""
+    factories = [item.stash.get(FACTORY, None), item.config.stash.get(FACTORY, None)]
+    return [f"({gap})" for each in factories if each is not None for gap in each.list_gaps()]
 
 
 def _select_shared(factory: ServerFactory, name: str) -> list[kit.Exchange]:

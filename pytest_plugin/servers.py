@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import warnings
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     import kit
     import kit.testing
     from kit.testing.route_coverage import RouteCoverage
+    from pytest_plugin.cassettes import CassetteBook
+
+    # A server, how long its handlers may take at its end, and whether it is verified.
+    Started = tuple[kit.testing.CheckedServer, float | None, bool]
+    Stop = Callable[[kit.testing.CheckedServer, float | None], list[str]]
 
 LEAF_NAMES = ("localhost", "127.0.0.1", "::1")
 ANY_HOST = ("", "0.0.0.0", "::")  # noqa: S104 - not bound here, only compared
@@ -29,14 +34,6 @@ class KitWarning(pytest.PytestWarning):
     """Something a test left undone, and the plugin had to end."""
 
 
-class Started(NamedTuple):
-    """A server, and how it is to be ended."""
-
-    server: kit.testing.CheckedServer
-    grace_s: float | None
-    is_verified: bool
-
-
 class ServerFactory:
     """Starts servers for a test and stops them after it; what `kit_server_factory` gives.
 
@@ -46,6 +43,9 @@ class ServerFactory:
         settings: what the command line says.
         coverage: what counts the routes that are hit, if the run is to tell.
         limits: the bounds of servers that are given none.
+        stop: stops a server, given how many seconds its handlers may take, and tells
+            what was cut.
+        cassettes: gives servers what answers from a recording, or records.
         allowed: what the test's marker says is no problem, and `verify`.
         is_session: whether the servers outlive a test.
     """
@@ -57,6 +57,8 @@ class ServerFactory:
         coverage: RouteCoverage | None = None,
         *,
         limits: kit.Limits | None = None,
+        stop: Stop | None = None,
+        cassettes: CassetteBook | None = None,
         allowed: Mapping[str, bool] | None = None,
         is_session: bool = False,
     ) -> None:
@@ -64,6 +66,8 @@ class ServerFactory:
         self._settings = settings or Settings()
         self._coverage = coverage
         self._limits = limits
+        self._stop_server = stop or stop_server
+        self._cassettes = cassettes
         self._allowed = dict(allowed or {})
         self._is_session = is_session
         self._is_over = False
@@ -80,6 +84,7 @@ class ServerFactory:
         host: str | None = None,
         hostname: str | Iterable[str] = (),
         limits: kit.Limits | None = None,
+        upstream: str | kit.Proxy | None = None,
         verify: bool | None = None,
         allow_unmatched: bool | None = None,
         allow_handler_errors: bool | None = None,
@@ -99,6 +104,9 @@ class ServerFactory:
             hostname: names of your own that the certificate is to be good for too.
             limits: the bounds. With limits of your own, `grace_s` is also how long
                 handlers may take to finish after the test.
+            upstream: the base URL of a server, or a `kit.Upstream`, that this one stands
+                before: what no stub and no route takes is answered from the test's
+                cassette, or passed on and recorded.
             verify: whether the test fails for what goes wrong on it.
             allow_unmatched: whether requests may match nothing.
             allow_handler_errors: whether handlers may raise.
@@ -151,9 +159,18 @@ class ServerFactory:
             server.begin_phase(find_current_test())
         if self._coverage is not None:
             self._coverage.watch(server)
+        if self._cassettes is not None:
+            self._cassettes.insert(server, upstream)
+        elif upstream is not None:
+            raise kit.ConfigurationError(
+                "upstream= is for kit_server_factory: a recording belongs to one test"
+            )
+        # Of the test and not of the run's order, so that workers choose alike.
+        whose = "session" if self._is_session else find_current_test()
+        server.fault_seed = f"{self._settings.fault_seed} {whose} {len(self._started)}"
         server.start()
         grace_s = self._settings.grace_s if bounds is None else None
-        self._started.append(Started(server, grace_s, allowed["verify"]))
+        self._started.append((server, grace_s, allowed["verify"]))
         return server
 
     def _merge(self, given: Mapping[str, bool | None]) -> dict[str, bool]:
@@ -170,7 +187,7 @@ class ServerFactory:
     @property
     def servers(self) -> list[kit.testing.CheckedServer]:
         """The servers started so far, also those that were stopped."""
-        return [each.server for each in self._started]
+        return [server for server, _, _ in self._started]
 
     def collect(self) -> kit.Journal:
         """Return one journal of the exchanges of all servers, in order of arrival.
@@ -212,8 +229,12 @@ class ServerFactory:
                 import kit.testing
 
                 every += found
-                texts.append(kit.testing.format_problems(server.url, found))
+                texts.append(kit.testing.format_problems(server.url, found, server.list_gaps()))
         return every, "\n\n".join(texts)
+
+    def list_gaps(self) -> list[str]:
+        """Tell what could not be kept of the exchanges, a line each."""
+        return [f"{server.url}: {gap}" for server in self.servers for gap in server.list_gaps()]
 
     def begin_test(self, name: str) -> None:
         """Note that what arrives from now on belongs to another test."""
@@ -230,20 +251,26 @@ class ServerFactory:
             for server, grace_s, _ in self._started:
                 if self._coverage is not None:
                     self._coverage.note_registered(server)
-                stack.callback(_stop_one, server, grace_s, cut)
+                stack.callback(self._stop_one, server, grace_s, cut)
         if cut:
             warnings.warn("\n".join([*cut, ADVICE]), KitWarning, stacklevel=2)
+
+    def _stop_one(
+        self, server: kit.testing.CheckedServer, grace_s: float | None, cut: list[str]
+    ) -> None:
+        busy = self._stop_server(server, grace_s)
+        if busy:
+            cut.append(f"{server.url} was still busy after the test, and was cut:")
+            cut += [f"  {each}" for each in busy]
 
 
 FACTORY = pytest.StashKey[ServerFactory]()
 """At an item: the factory of its test. At the configuration: that of the session."""
 
 
-def _stop_one(server: kit.HTTPServer, grace_s: float | None, cut: list[str]) -> None:
-    busy = server.stop(grace_s=grace_s)
-    if busy:
-        cut.append(f"{server.url} was still busy after the test, and was cut:")
-        cut += [f"  {each}" for each in busy]
+def stop_server(server: kit.testing.CheckedServer, grace_s: float | None) -> list[str]:
+    """Stop a server, and close its port."""
+    return server.stop(grace_s=grace_s)
 
 
 def register(server: kit.HTTPServer, routes: Any) -> None:
@@ -267,9 +294,14 @@ def name_leaf(host: str, hostname: str | Iterable[str] = ()) -> tuple[str, ...]:
     return (*LEAF_NAMES, *unusual, *named) if unusual or named else ()
 
 
+def find_current_phase() -> str:
+    """Name the test that runs, with its phase, as pytest tells the environment."""
+    return os.environ.get("PYTEST_CURRENT_TEST", "no test")
+
+
 def find_current_test() -> str:
-    """Name the test that runs, as pytest tells the environment."""
-    return os.environ.get("PYTEST_CURRENT_TEST", "no test").rpartition(" (")[0] or "no test"
+    """Name the test that runs."""
+    return find_current_phase().rpartition(" (")[0] or "no test"
 
 
 def find_coverage(config: pytest.Config) -> RouteCoverage | None:

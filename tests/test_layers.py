@@ -5,8 +5,9 @@
     5  kit.server  kit.client  kit.proxy       never import each other
     4  kit.engine                              who runs what when
     3  kit.routing  kit.expect  kit.record     what to answer; what happened
+       kit.faults                              what goes wrong on purpose
     2  kit.wire                                bytes to events and back
-    1  kit.messages  headers  serializable  paths  clock  limits
+    1  kit.messages  headers  serializable  paths  clock  limits  loops
     0  kit.errors  kit.opcodes  kit.version
 
 A module imports only from its own layer and lower ones.
@@ -29,6 +30,7 @@ LAYERS = {
     "kit.opcodes": 0,
     "kit.version": 0,
     "kit.limits": 1,
+    "kit.loops": 1,
     "kit.clock": 1,
     "kit.headers": 1,
     "kit.paths": 1,
@@ -37,12 +39,14 @@ LAYERS = {
     "kit.wire": 2,
     "kit.routing": 3,
     "kit.expect": 3,
+    "kit.faults": 3,
     "kit.record": 3,
     "kit.engine": 4,
     "kit.server": 5,
     "kit.client": 5,
     "kit.proxy": 5,
     "kit.testing": 6,
+    "kit.upstream": 6,
     "kit.viewer": 6,
     "kit.cli": 7,
     "kit.__main__": 7,
@@ -50,6 +54,9 @@ LAYERS = {
 }
 PUBLIC_NAMES_LAYER = 6
 """The layer of the package `kit` itself."""
+
+PUBLIC_BELOW = {"kit.expect", "kit.expect.files"}
+"""Packages and modules below it that are public under their own names."""
 
 PROTOCOLS = ("kit.wire.http1", "kit.wire.websocket")
 NOT_IN_PROTOCOLS = {"asyncio", "selectors", "select", "socket", "ssl", "threading", "time"}
@@ -181,7 +188,8 @@ def check_the_top_layer_uses_public_names(modules: Modules) -> Iterator[str]:
         if layer_of(module.name) != 7 or room_of(imported.target) == own:
             continue
         is_dunder = imported.name.startswith("__") and imported.name.endswith("__")
-        if layer_of(imported.target) != PUBLIC_NAMES_LAYER:
+        is_public = imported.target in PUBLIC_BELOW
+        if layer_of(imported.target) != PUBLIC_NAMES_LAYER and not is_public:
             yield f"{module.at(imported)} imports {imported.target}: take the name from kit"
         elif imported.name.startswith("_") and not is_dunder:
             yield f"{module.at(imported)} imports the private name {imported.name}"

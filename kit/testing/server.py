@@ -1,19 +1,14 @@
-"""A server that says what went wrong on it, with the assertions as methods."""
+"""A server that says what went wrong on it."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 from bisect import bisect_right
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kit.clock import monotonic
-from kit.errors import WaitTimeoutError
-from kit.server import HTTPServer
-from kit.testing.connections import assert_connections
-from kit.testing.exchanges import assert_count, assert_exchanges, assert_no_unexpected
-from kit.testing.routes import assert_no_route, assert_route
+from kit.testing.asserting import AssertingServer
 from kit.testing.verify import (
     Allowances,
     Problem,
@@ -27,21 +22,24 @@ from kit.testing.verify import (
 if TYPE_CHECKING:
     import os
     import ssl
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable
 
+    from kit.engine.listener import Listener
+    from kit.engine.relay import Relay
     from kit.limits import Limits
     from kit.record import Exchange, Journal, Observer
 
+    Inherit = Callable[[Relay, Listener], None]
+
 MAX_SUSPECTS = 1000
 """Of the exchanges that may be problems, the last ones that are kept."""
-SETTLE_S = 1.0
-"""How long a response that is being sent is waited for before it is judged."""
 
 
-class CheckedServer(HTTPServer):
+class CheckedServer(AssertingServer):
     """An `HTTPServer` for tests: what a handler raised, what nothing took, is not passed over.
 
-    What it finds does not depend on the journal, which a test may clear.
+    It has the assertions as methods; see `AssertingServer`. What it finds does not
+    depend on the journal, which a test may clear.
 
     Args:
         addr: as of `HTTPServer`, like all but the last.
@@ -68,9 +66,10 @@ class CheckedServer(HTTPServer):
             addr, privkey, cert, ssl_context=ssl_context, limits=limits, journal=journal
         )
         self.allowances = allowances or Allowances()
-        self._watch = _Watch(self.observer)
+        self._watch = _Watch(self.observer, self._is_meant)
         self.observer = self._watch
         self._phases: list[tuple[float, str]] = []
+        self._inherit: Inherit | None = None
 
     # Verification
 
@@ -120,29 +119,66 @@ class CheckedServer(HTTPServer):
         __tracebackhide__ = True
         found = self.problems()
         if found:
-            raise VerificationError(format_problems(self.url_or_addr(), found), found)
+            text = format_problems(self.url_or_addr(), found, self.list_gaps())
+            raise VerificationError(text, found)
+
+    def list_gaps(self) -> list[str]:
+        """Tell what could not be kept, and so not be judged, a line each."""
+        lines = []
+        dropped, lost = self.journal.dropped, self._watch.lost
+        if dropped:
+            were = "exchange was" if dropped == 1 else "exchanges were"
+            lines.append(
+                f"{dropped} {were} dropped, as the journal was full: what was still open then "
+                "cannot be judged"
+            )
+        if lost:
+            were = "exchange" if lost == 1 else "exchanges"
+            lines.append(
+                f"{lost} more {were} may have been a problem, before the last {MAX_SUSPECTS}"
+            )
+        return lines
 
     def url_or_addr(self) -> str:
         """Name the server, also before its start."""
         return self.url if self.port else f"the server at {self.host}"
 
     def _judge(self, exchange: Exchange) -> Problem | None:
-        if not exchange.is_done and not exchange.is_websocket:
-            self._await_response(exchange)
+        if self._is_meant(exchange):
+            return None
+        # The client may have got the response before it is on record here.
+        if exchange.first_byte_at is not None and not exchange.is_websocket:
+            self._await_end(exchange)
         problem = judge_exchange(exchange, self)
         phase = None if problem is None else self.find_phase(exchange)
         if problem is None or phase is None:
             return problem
         return dataclasses.replace(problem, text=f"in {phase}: {problem.text}")
 
-    def _await_response(self, exchange: Exchange) -> None:
-        # The client may have got the response before it is on record here.
-        if exchange.first_byte_at is None:
-            return
-        with contextlib.suppress(WaitTimeoutError):
-            self.journal.wait_for(
-                lambda one: one is exchange and one.is_done, timeout=SETTLE_S, state="received"
-            )
+    def _is_meant(self, exchange: Exchange) -> bool:
+        # What an assertion asks for is meant to match nothing, or to be malformed.
+        return exchange.exception is None and self.is_probe(exchange)
+
+    # The end
+
+    def retire(self, inherit: Inherit, *, grace_s: float | None = None) -> list[str]:
+        """Stop, but leave the listening socket open to somebody else.
+
+        Args:
+            inherit: takes over the listener; called by the relay's leader. See
+                `kit.testing.late`.
+            grace_s: as of `stop`, as is what comes back.
+        """
+        self._inherit = inherit
+        return self.stop(grace_s=grace_s)
+
+    def _end_listening(self) -> None:
+        inherit, self._inherit = self._inherit, None
+        if inherit is None or self._relay is None or self._listener is None:
+            super()._end_listening()
+        else:
+            listener, self._listener = self._listener, None
+            inherit(self._relay, listener)
 
     # Whose request it was
 
@@ -155,79 +191,37 @@ class CheckedServer(HTTPServer):
         at = bisect_right(self._phases, exchange.received_at, key=_start_of)
         return self._phases[at - 1][1] if at else None
 
-    # Assertions
-
-    def assert_route(
-        self,
-        method: str,
-        target: str,
-        *,
-        to: Callable[..., Any] | str | None = None,
-        matches: Mapping[str, str] | None = None,
-    ) -> dict[str, str]:
-        """Assert that a route takes a request; see `kit.testing.assert_route`."""
-        __tracebackhide__ = True
-        return assert_route(self, method, target, to=to, matches=matches)
-
-    def assert_no_route(self, method: str, target: str) -> None:
-        """Assert that no route takes a request; see `kit.testing.assert_no_route`."""
-        __tracebackhide__ = True
-        assert_no_route(self, method, target)
-
-    def assert_exchanges(
-        self, expected: Iterable[Any], *, any_order: bool = False, allow_others: bool = False
-    ) -> list[Exchange]:
-        """Assert which exchanges took place; see `kit.testing.assert_exchanges`."""
-        __tracebackhide__ = True
-        return assert_exchanges(self, expected, any_order=any_order, allow_others=allow_others)
-
-    def assert_count(
-        self,
-        expected: int,
-        *,
-        method: str | None = None,
-        path: str | None = None,
-        route: str | None = None,
-        status: int | None = None,
-    ) -> list[Exchange]:
-        """Assert how many exchanges took place; see `kit.testing.assert_count`."""
-        __tracebackhide__ = True
-        return assert_count(self, expected, method=method, path=path, route=route, status=status)
-
-    def assert_no_unexpected(self) -> None:
-        """Assert that a route took each request; see `kit.testing.assert_no_unexpected`."""
-        __tracebackhide__ = True
-        assert_no_unexpected(self)
-
-    def assert_connections(self, *, opened: int | None = None, reused: int | None = None) -> None:
-        """Assert how many connections there were; see `kit.testing.assert_connections`."""
-        __tracebackhide__ = True
-        assert_connections(self, opened=opened, reused=reused)
-
 
 class _Watch:
     """An observer before another one, that keeps what may be a problem."""
 
-    __slots__ = ("_complete", "_failed", "_suspects", "progress", "started")
+    __slots__ = ("_complete", "_failed", "_is_meant", "_suspects", "lost", "progress", "started")
 
-    def __init__(self, observer: Observer) -> None:
+    def __init__(self, observer: Observer, is_meant: Callable[[Exchange], bool]) -> None:
         # Handed on as they are, so that a request costs nothing more.
         self.started = observer.started
         self.progress = observer.progress
         self._complete = observer.complete
         self._failed = observer.failed
+        self._is_meant = is_meant
         self._suspects: deque[Exchange] = deque(maxlen=MAX_SUSPECTS)
+        self.lost = 0
 
     def complete(self, exchange: Exchange) -> None:
         """Look at an exchange that is complete, before a client can know that it is."""
         if is_suspect(exchange):
-            self._suspects.append(exchange)
+            self._keep(exchange)
         self._complete(exchange)
 
     def failed(self, exchange: Exchange, error: str) -> None:
         """Keep an exchange that has failed."""
-        self._suspects.append(exchange)
+        self._keep(exchange)
         self._failed(exchange, error)
+
+    def _keep(self, exchange: Exchange) -> None:
+        if not self._is_meant(exchange):
+            self.lost += len(self._suspects) == MAX_SUSPECTS
+            self._suspects.append(exchange)
 
     def list_suspects(self, journal: Journal) -> list[Exchange]:
         """Return them in order of arrival, with those that are still open."""

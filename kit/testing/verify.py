@@ -152,8 +152,14 @@ def judge_stubs(server: HTTPServer, unmatched: Iterable[Exchange]) -> list[Probl
     ]
 
 
-def format_problems(url: str, problems: Sequence[Problem]) -> str:
-    """Write the problems of a server, and how to allow them."""
+def format_problems(url: str, problems: Sequence[Problem], gaps: Iterable[str] = ()) -> str:
+    """Write the problems of a server, and how to allow them.
+
+    Args:
+        url: the server's.
+        problems: what was found.
+        gaps: what could not be looked at.
+    """
     lines = [f"{count(len(problems), 'problem')} on {url}:"]
     for number, problem in enumerate(problems[:_SHOWN], 1):
         first, *rest = problem.text.splitlines()
@@ -163,6 +169,7 @@ def format_problems(url: str, problems: Sequence[Problem]) -> str:
         lines += [f"{number} {first}", *(f"    {line}" if line else "" for line in rest)]
     if len(problems) > _SHOWN:
         lines.append(f"and {len(problems) - _SHOWN} more")
+    lines += gaps
     names = dict.fromkeys(_ALLOWED_BY[problem.kind] for problem in problems)
     given = ", ".join(f"{name}=True" for name in names)
     return "\n".join([*lines, f"where that is meant to happen: server.allow({given})"])

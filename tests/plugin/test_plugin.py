@@ -10,6 +10,7 @@ RunTests = Callable[..., pytest.RunResult]
 
 FIXTURES = {
     "kit_ca",
+    "kit_cassette_options",
     "kit_client",
     "kit_exchanges",
     "kit_limits",

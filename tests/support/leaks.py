@@ -27,6 +27,7 @@ FOREIGN_THREADS = (
     "asyncio_",  # an event loop's default executor, kept for the loop's life
     "execnet",  # xdist's channel to the controller
     "pytest_timeout",
+    "Trio thread",  # trio's, kept for a while for the next who needs one
 )
 """Beginnings of the names of threads that the tools around a test may start in it."""
 
