@@ -1,0 +1,1 @@
+"""The work loads, one module for each family."""
