@@ -43,7 +43,6 @@ class LengthReader:
 
     def read(self, buffer: InputBuffer, limit: int | None) -> bytes | EndOfMessage | None:
         """Take body bytes off the buffer, as `BodyReader` tells."""
-        """Take body bytes off the buffer, as `BodyReader` tells."""
         if limit is not None and self._length > limit:
             raise body_too_long(limit)
         if not self._left:
@@ -53,7 +52,6 @@ class LengthReader:
         return piece or None
 
     def read_eof(self) -> EndOfMessage:
-        """Say how much is missing."""
         """Say how much is missing."""
         msg = (
             "the peer closed the connection in the middle of a body: "
@@ -72,7 +70,6 @@ class CloseReader:
 
     def read(self, buffer: InputBuffer, limit: int | None) -> bytes | EndOfMessage | None:
         """Take body bytes off the buffer, as `BodyReader` tells."""
-        """Take body bytes off the buffer, as `BodyReader` tells."""
         piece = buffer.take_all()
         self._total += len(piece)
         if limit is not None and self._total > limit:
@@ -89,11 +86,13 @@ _MAX_CHUNK_LINE_BYTES = 1024
 _MAX_SIZE_DIGITS = 16
 _MAX_CHUNK_BYTES = 2**63 - 1
 
-# No blank is accepted between size and extension: RFC 9112 section 7.1 has none there,
-# and parsers that differ about it have been used for smuggling.
-_EXTENSION = rb"(;[\t -~\x80-\xff]*)?"
+# RFC 9112 section 7.1.1: bad whitespace before an extension must be parsed. Without an
+# extension there is none, and parsers that differ about it have been used for smuggling.
+_EXTENSION = rb"([ \t]*;[\t -~\x80-\xff]*)?"
 _match_chunk_line = re.compile(rb"([0-9A-Fa-f]{1,16})" + _EXTENSION + rb"\r\n").match
-_is_partial_chunk_line = re.compile(rb"[0-9A-Fa-f]{0,16}" + _EXTENSION + rb"\r?").fullmatch
+_is_partial_chunk_line = re.compile(
+    rb"[0-9A-Fa-f]{0,16}(?:[ \t]*|[ \t]*;[\t -~\x80-\xff]*\r?|\r?)"
+).fullmatch
 _match_size = re.compile(rb"[0-9A-Fa-f]*").match
 
 
@@ -118,7 +117,6 @@ class ChunkedReader:
         self._trailers: list[tuple[bytes, bytes]] = []
 
     def read(self, buffer: InputBuffer, limit: int | None) -> bytes | EndOfMessage | None:
-        """Take body bytes off the buffer, as `BodyReader` tells."""
         """Take body bytes off the buffer, as `BodyReader` tells."""
         if self._step == self._END:
             return EndOfMessage(self._trailers)
@@ -201,7 +199,6 @@ class ChunkedReader:
 
     def read_eof(self) -> EndOfMessage:
         """Say what is missing."""
-        """Say what is missing."""
         what = {
             self._SIZE: "a chunk size is",
             self._DATA: f"{self._left} bytes of a chunk are",
@@ -229,8 +226,10 @@ def _check_partial_chunk_line(buffer: InputBuffer) -> None:
     digits = found.end() if found else 0
     if digits > _MAX_SIZE_DIGITS:
         raise _size_too_large()
-    behind = line[digits : digits + 1]
-    if (not digits and line) or (behind and behind not in b";\r"):
+    rest = line[digits:]
+    behind = rest.lstrip(b" \t")
+    expected = b";\r" if len(behind) == len(rest) else b";"
+    if (not digits and line) or behind[:1] not in expected:
         raise RemoteProtocolError("a chunk size is not a hexadecimal number")
     if not _is_partial_chunk_line(line) and not _match_chunk_line(line):
         raise RemoteProtocolError("a control character or a bare line end in a chunk line")

@@ -46,7 +46,7 @@ def parse_request_head(
     raw_method, raw_target, minor = found.groups()
     method = raw_method.decode()
     target = raw_target.decode()
-    is_current = minor == b"1"
+    is_current = minor != b"0"
     version = "1.1" if is_current else "1.0"
     fields = parser.parse(raw[found.end() :])
     if fields.is_chunked and not is_current:
@@ -91,7 +91,7 @@ def parse_response_head(raw: bytes, parser: FieldParser, limits: Limits) -> Resp
         raise head_too_long(limits.head_bytes)
     minor, digits, reason = found.groups()
     fields = parser.parse(raw[found.end() :])
-    is_current = minor == b"1"
+    is_current = minor != b"0"
     if fields.is_chunked and not is_current:
         # RFC 9112 section 6.1: treat the framing of a 1.0 message with it as faulty.
         raise RemoteProtocolError("transfer-encoding in an http/1.0 response")

@@ -18,19 +18,23 @@ MAX_STATUS_LINE_BYTES = 8192
 # Visible ASCII, but no fragment: RFC 9112 section 3.2.
 _TARGET = rb"[!\"$-~]+"
 
+# RFC 9110 section 2.5: a higher minor version is read as the highest that is known.
 match_request_line = re.compile(
-    rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}) (" + _TARGET + rb") HTTP/1\.([01])\r\n"
+    rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}) (" + _TARGET + rb") HTTP/1\.(\d)\r\n"
 ).match
 
 is_target = re.compile(_TARGET).fullmatch
 _find_bad_method_byte = re.compile(rb"[^!#$%&'*+\-.^_`|~0-9A-Za-z]").search
 _find_bad_target_byte = re.compile(rb"[^!\"$-~]").search
 _is_version = re.compile(rb"HTTP/\d+(?:\.\d+)?\r?").fullmatch
+_is_known_version = re.compile(rb"HTTP/1\.\d\r?").fullmatch
 _find_bad_line_byte = re.compile(rb"[^\r -~]|\r.", re.DOTALL).search
 
 # RFC 9112 section 4 wants a space behind the status even without a reason, but
-# enough servers leave it out.
-match_status_line = re.compile(rb"HTTP/1\.([01]) ([1-5]\d\d)(?: ([\t -~\x80-\xff]*))?\r\n").match
+# enough servers leave it out. A status over 599 is processed as a server error: RFC 9110
+# section 15.
+match_status_line = re.compile(rb"HTTP/1\.(\d) ([1-9]\d\d)(?: ([\t -~\x80-\xff]*))?\r\n").match
+_has_known_version = re.compile(rb"HTTP/1\.\d ").match
 _find_bad_status_byte = re.compile(rb"[^\t\r -~\x80-\xff]|\r.", re.DOTALL).search
 
 # RFC 3986 section 3.2.2 without user information, which RFC 9110 section 4.2.4
@@ -119,7 +123,7 @@ def _explain_version(version: bytes, *, is_missing: bool, has_newline: bool) -> 
         return RemoteProtocolError("the request line has no version: http/0.9 is not spoken")
     if not _is_version(version):
         return RemoteProtocolError("the request line does not end in a version like `HTTP/1.1`")
-    if version.rstrip(b"\r") not in (b"HTTP/1.0", b"HTTP/1.1"):
+    if not _is_known_version(version):
         msg = f"http version {show(version.rstrip())} is not supported, only 1.0 and 1.1 are"
         return RemoteProtocolError(msg, 505)
     if has_newline:
@@ -165,7 +169,7 @@ def explain_status_line(data: bytes) -> RemoteProtocolError:
         msg = f"the status line is longer than {MAX_STATUS_LINE_BYTES} bytes"
     elif not line.startswith(b"HTTP/"):
         msg = f"the response does not begin with a status line: {show(line)}"
-    elif not line.startswith((b"HTTP/1.0 ", b"HTTP/1.1 ")):
+    elif _has_known_version(line) is None:
         msg = f"the response has an unknown http version: {show(line)}"
     elif match_status_line(line + b"\r\n") is None:
         msg = f"the status line is malformed: {show(line)}"
