@@ -6,7 +6,9 @@ import difflib
 import importlib
 import os
 import sys
+import sysconfig
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -16,6 +18,12 @@ import kit
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import ModuleType
+
+
+_INSTALLED = (
+    Path(kit.__file__).parent,
+    *(Path(sysconfig.get_path(each)) for each in ("stdlib", "platstdlib", "purelib", "platlib")),
+)
 
 
 class ResourceType(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.4
@@ -39,7 +47,15 @@ RESOURCE = ResourceType()
 
 
 class TargetError(Exception):
-    """A target names nothing that can be served."""
+    """A target names nothing that can be served.
+
+    Attributes:
+        files: the source files in which importing it went wrong.
+    """
+
+    def __init__(self, text: str, files: Iterable[Path] = ()) -> None:
+        self.files = tuple(files)
+        super().__init__(text)
 
 
 def load_resource(target: str) -> kit.Resource:
@@ -89,9 +105,9 @@ def _import_module(name: str, target: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name and (name == error.name or name.startswith(f"{error.name}.")):
             _fail(f"{target!r}: no module named {error.name!r} in {here} nor elsewhere on sys.path")
-        _fail(f"{target!r}: importing {name} failed: {_describe(error)}")
+        _fail(f"{target!r}: importing {name} failed: {_describe(error)}", error)
     except Exception as error:  # noqa: BLE001  the module's code may raise anything
-        _fail(f"{target!r}: importing {name} failed: {_describe(error)}")
+        _fail(f"{target!r}: importing {name} failed: {_describe(error)}", error)
 
 
 def _describe(error: Exception) -> str:
@@ -137,7 +153,8 @@ def _make_resource(found: Any, target: str) -> kit.Resource:
     except Exception as error:  # noqa: BLE001  the class's code may raise anything
         _fail(
             f"{target!r}: calling {found.__qualname__}() failed: {_describe(error)}; "
-            "if it needs arguments, name an instance instead"
+            "if it needs arguments, name an instance instead",
+            error,
         )
 
 
@@ -145,5 +162,24 @@ def _name_of(value: Any) -> str:
     return str(getattr(value, "__qualname__", None) or getattr(value, "__name__", value))
 
 
-def _fail(text: str) -> NoReturn:
-    raise TargetError(text) from None
+def _fail(text: str, error: Exception | None = None) -> NoReturn:
+    raise TargetError(text, _list_files(error)) from None
+
+
+def _list_files(error: Exception | None) -> list[Path]:
+    if error is None:
+        return []
+    names = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError) and error.filename:
+        names.append(error.filename)
+    files = [path for name in dict.fromkeys(names) if is_own_source(path := Path(name).absolute())]
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        # Where it would be, so that somebody may wait for it.
+        place = Path.cwd().joinpath(*error.name.split("."))
+        files += [place.with_suffix(".py"), place / "__init__.py"]
+    return files
+
+
+def is_own_source(path: Path) -> bool:
+    """Tell whether a file is somebody's own code: neither installed nor part of the kit."""
+    return path.is_file() and not any(path.is_relative_to(place) for place in _INSTALLED)

@@ -1,0 +1,54 @@
+"""`kit view`: a recording as a page."""
+
+from __future__ import annotations
+
+import webbrowser
+from pathlib import Path
+
+import click
+
+import kit
+from kit import viewer
+from kit.cli.usage import KitCommand, tell_usage
+
+EXAMPLES = (
+    "kit view recording.har",
+    "kit view recording.har --no-open --output report.html",
+)
+
+
+@click.command(cls=KitCommand, epilog=tell_usage(EXAMPLES))
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, writable=True),
+    help="Write the page here.  [default: FILE.html]",
+)
+@click.option("--title", help="The page's heading.  [default: FILE's name]")
+@click.option("--open/--no-open", "is_opened", default=True, help="Open it in the browser.")
+@click.option(
+    "--redact/--no-redact",
+    "is_redacted",
+    default=True,
+    show_default=True,
+    help="Take credentials and tokens out of the page.",
+)
+def view(
+    file: str, *, output: str | None, title: str | None, is_opened: bool, is_redacted: bool
+) -> None:
+    """Write a recording as one HTML page, and open it.
+
+    FILE is a HAR of any tool. The page needs no network; its path is written to
+    standard output.
+    """
+    recording = kit.har.load(file)
+    redaction = kit.Redaction() if is_redacted else None
+    document = kit.har.dump(
+        recording.entries, pages=recording.pages, redaction=redaction, kit=recording.kit
+    )
+    path = Path(output or f"{file}.html").absolute()
+    viewer.write(path, document, title=title or Path(file).name)
+    click.echo(path)
+    if is_opened and not webbrowser.open(path.as_uri()):
+        click.echo("no browser was found: open the file yourself", err=True)
