@@ -9,8 +9,6 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from kit import faults
-from kit.client import HTTPClient, RequestHandle, WebSocketHandle
 from kit.engine.hold import keep_relay
 from kit.errors import (
     AddressError,
@@ -59,17 +57,19 @@ from kit.routing import (
     route,
     websocket,
 )
-from kit.serializable import Serializable
 from kit.server import HTTPServer
 from kit.version import __version__
 from kit.wire.tls import CertificateAuthority
 
 if TYPE_CHECKING:
+    from kit import faults
+    from kit.client import HTTPClient, RequestHandle, WebSocketHandle
     from kit.proxy import Proxy
     from kit.record import har
     from kit.record.canary import find_canary
     from kit.record.cassette import Cassette
     from kit.record.redaction import Redaction
+    from kit.serializable import Serializable
     from kit.upstream import Upstream
 
 __all__ = [
@@ -133,12 +133,17 @@ __all__ = [
     "websocket",
 ]
 
-# Imported when they are first asked for: most users never do.
+# Imported when they are first asked for: a test that needs but a server pays for no more.
 _LATE = {
     "Cassette": "kit.record.cassette:Cassette",
+    "HTTPClient": "kit.client:HTTPClient",
     "Proxy": "kit.proxy:Proxy",
     "Redaction": "kit.record.redaction:Redaction",
+    "RequestHandle": "kit.client:RequestHandle",
+    "Serializable": "kit.serializable:Serializable",
     "Upstream": "kit.upstream:Upstream",
+    "WebSocketHandle": "kit.client:WebSocketHandle",
+    "faults": "kit.faults",
     "find_canary": "kit.record.canary:find_canary",
     "har": "kit.record.har",
 }

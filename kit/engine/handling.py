@@ -18,7 +18,7 @@ from kit.wire.streams import Stream, TlsStream
 if TYPE_CHECKING:
     from kit.engine.relay import Relay
     from kit.expect import Gate, Gates
-    from kit.faults.plan import FaultBook
+    from kit.faults.book import FaultBook
     from kit.limits import Limits
     from kit.record import ConnectionInfo, Exchange, Observer
     from kit.routing import Endpoint

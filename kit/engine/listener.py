@@ -80,6 +80,15 @@ class Listener(Channel):
             self._welcome(sock, address[:2])
         return READ
 
+    def hand_on(
+        self,
+        welcome: Callable[[socket.socket, tuple[str, int]], None],
+        has_room: Callable[[], bool],
+    ) -> None:
+        """Give connections to somebody else from now on; called by the leader."""
+        self._welcome = welcome
+        self._has_room = has_room
+
     def shut(self) -> None:
         """Stop accepting; called by the leader."""
         self.close()

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from kit.engine.relay import Relay
     from kit.engine.transaction import Origin, SocketAddress, Transaction, Upgrade
-    from kit.faults.plan import Injection
+    from kit.faults.book import Injection
     from kit.limits import Limits
 
 RECEIVE_BYTES = 65536

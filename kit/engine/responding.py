@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from kit.engine.intake import Intake
     from kit.engine.relay import Relay
-    from kit.faults.plan import Injection
+    from kit.faults.book import Injection
     from kit.messages import Encoded
     from kit.record import ConnectionInfo, Exchange
     from kit.wire.streams import Stream

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from kit.engine.requester import Requester
     from kit.engine.timers import Call
-    from kit.faults.plan import Injection
+    from kit.faults.book import Injection
     from kit.limits import Limits
     from kit.wire.http1 import ResponseHead
 

@@ -22,7 +22,6 @@ from kit.expect.answers import (
 )
 from kit.expect.conditions import MethodCondition, PathCondition, compile_conditions
 from kit.expect.wording import count
-from kit.faults.plan import FaultRule, check_fault
 
 if TYPE_CHECKING:
     import threading
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from kit.expect.checks import Condition
     from kit.expect.seen import Seen
     from kit.faults.fault import Fault
+    from kit.faults.plan import FaultRule
     from kit.headers import HeadersLike
     from kit.messages import Request, Response
 
@@ -243,6 +243,8 @@ class Stub:
         Raises:
             ConfigurationError: an argument cannot work.
         """
+        from kit.faults.plan import FaultRule, check_fault
+
         check_fault(fault, "server")
         rule = FaultRule(fault, nth=nth, every=every, share=share, times=times, seed=seed)
         with self._lock:

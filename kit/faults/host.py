@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from kit.errors import ConfigurationError, StateError
-from kit.faults.plan import FaultBook, FaultRule
-from kit.faults.transport import Refuse
+from kit.faults.book import FaultBook
 from kit.wire.faulty import FaultyStream
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from kit.faults.book import Seed
     from kit.faults.fault import Fault, Role
-    from kit.faults.plan import Seed
+    from kit.faults.plan import FaultRule
     from kit.wire.streams import Stream
 
 
@@ -65,6 +65,8 @@ class FaultHost:
             PatternError: the pattern is malformed.
             ConfigurationError: another argument cannot work.
         """
+        from kit.faults.plan import FaultRule
+
         return self.faults.order(
             FaultRule(
                 fault,
@@ -144,6 +146,9 @@ class ServerFaultHost(FaultHost):
             ConfigurationError: an argument cannot work.
             StateError: connections are to be refused by a server that does not run.
         """
+        from kit.faults.plan import FaultRule
+        from kit.faults.transport import Refuse
+
         rule = FaultRule(fault, nth=nth, every=every, share=share, times=times, seed=seed)
         if not isinstance(fault, Refuse):
             return self.connection_faults.order(rule)

@@ -9,6 +9,8 @@
 - `assert_guarded`: that a function, or a live URL, keeps hostile file names inside
   a directory; `canary_files` makes one to serve.
 - `format_curl`, `format_timeline`: exchanges as text, for a report.
+- `RawClient`, `RawServer`: peers that send literal bytes and frames, to test a server or a
+  client with what a correct peer never sends; `TlsFaultServer`: TLS that fails on purpose.
 - `CheckedServer`: a server with the assertions as methods, whose `verify()` raises
   `VerificationError` for what handlers raised, what nothing took, stubs left over.
 """
@@ -23,19 +25,32 @@ from kit.testing.exchanges import assert_count, assert_exchanges, assert_no_unex
 from kit.testing.items import any_order, optional, received, repeat, sent
 from kit.testing.matchers import json_payload
 from kit.testing.opcodes import assert_opcodes
+from kit.testing.raw import RawConnection, RawFrame, RawResponse, make_frame
+from kit.testing.raw_client import RawClient
+from kit.testing.raw_server import RawServer, RawServerConnection
 from kit.testing.requests import assert_body, assert_request_headers
 from kit.testing.routes import assert_no_route, assert_route
 from kit.testing.server import CheckedServer
 from kit.testing.timeline import format_timeline
+from kit.testing.tls_faults import TLS_FAULTS, TlsFault, TlsFaultServer, find_tls_fault
 from kit.testing.traversal import assert_guarded
 from kit.testing.verify import Allowances, Problem, VerificationError, format_problems
 
 __all__ = [
+    "TLS_FAULTS",
     "Allowances",
     "CanaryFiles",
     "CheckedServer",
     "HostileName",
     "Problem",
+    "RawClient",
+    "RawConnection",
+    "RawFrame",
+    "RawResponse",
+    "RawServer",
+    "RawServerConnection",
+    "TlsFault",
+    "TlsFaultServer",
     "VerificationError",
     "any_order",
     "assert_body",
@@ -51,11 +66,13 @@ __all__ = [
     "assert_route",
     "assert_tls",
     "canary_files",
+    "find_tls_fault",
     "format_curl",
     "format_problems",
     "format_timeline",
     "json_payload",
     "load_corpus",
+    "make_frame",
     "optional",
     "received",
     "repeat",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, Self
 from urllib.parse import quote
 
-from kit.engine.channel import GONE
+from kit.engine.relay import Relay
 from kit.errors import StateError
 from kit.limits import KIB, MIB, Limits
 from kit.messages import ErrorResponse
@@ -23,12 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kit.engine.listener import Listener
-    from kit.engine.relay import Relay
     from kit.messages import Request, Response
     from kit.record import Exchange
     from kit.routing import Endpoint
     from kit.testing.server import CheckedServer
-    from kit.wire.streams import SocketStream
 
 LATE_FIELD = "Kit-Late"
 """Names in the response to a late request whose port it was, percent-encoded."""
@@ -80,6 +78,7 @@ class LatePorts:
         requests: the late requests so far.
         dropped: how many more there were.
         journal: the exchanges of the last of them.
+        servers: what answers them, at each port where one came.
     """
 
     def __init__(
@@ -94,6 +93,8 @@ class LatePorts:
         self._max_requests = max_requests
         self._ports: deque[_LatePort] = deque()
         self._lock = threading.Lock()
+        self._relay: Relay | None = None
+        self.servers: list[_LateServer] = []
         self._is_closed = False
         self.requests: list[LateRequest] = []
         self.dropped = 0
@@ -104,6 +105,9 @@ class LatePorts:
     ) -> list[str]:
         """Stop a server, and keep its port; like its `stop` otherwise.
 
+        Where no handler is at work it does not wait: the connections are closed a moment
+        later, and so is the oldest port if there are too many.
+
         Raises:
             StateError: these ports have been closed.
         """
@@ -111,19 +115,43 @@ class LatePorts:
             raise StateError("these late ports have been closed: make a new LatePorts")
         if not server.is_running:
             return server.stop(grace_s=grace_s)
+        if self._relay is None:
+            self._relay = Relay.acquire(self)
         port = _LatePort(self, owner, server)
         cut = server.retire(port.inherit, grace_s=grace_s)
-        if port.is_running:
-            self._ports.append(port)
+        self._ports.append(port)
         while len(self._ports) > self._max_ports:
-            self._ports.popleft().stop(grace_s=GRACE_S)
+            self._shut(self._relay)
         return cut
 
     def close(self) -> None:
         """Close all ports; what was noted stays."""
         self._is_closed = True
+        relay, self._relay = self._relay, None
+        if relay is None:
+            return
+        try:
+            while self._ports:
+                self._shut(relay)
+            done = threading.Event()
+            relay.call(done.set)
+            done.wait(GRACE_S)
+            for server in self.servers:
+                server.stop(grace_s=GRACE_S)
+        except StateError:
+            pass  # the interpreter's exit was before, and has closed them
+        finally:
+            relay.release(self)
+
+    def _shut(self, relay: Relay) -> None:
+        relay.call(self._ports.popleft().shut)
+
+    def abandon(self) -> None:
+        """Close this process's copies of the sockets, after a fork."""
+        self._is_closed = True
+        self._relay = None
         while self._ports:
-            self._ports.popleft().stop(grace_s=GRACE_S)
+            self._ports.popleft().abandon()
 
     @property
     def port_count(self) -> int:
@@ -144,28 +172,64 @@ class LatePorts:
         return f"<LatePorts {len(self._ports)} open, {late} late requests>"
 
 
-class _LatePort(HTTPServer):
-    """Goes on at the port of a server that was stopped."""
+class _LatePort:
+    """The port of a server that was stopped; what answers there is made when something comes."""
+
+    __slots__ = ("_address", "_context", "_listener", "_owner", "_ports", "_server")
 
     def __init__(self, ports: LatePorts, owner: str, server: CheckedServer) -> None:
-        context: ssl.SSLContext | None = server._context
-        super().__init__(server.addr, ssl_context=context, limits=_LIMITS, journal=ports.journal)
-        self._inherited: socket.socket | None = None
+        self._ports = ports
+        self._owner = owner
+        self._address = server.addr
+        self._context: ssl.SSLContext | None = server._context
+        self._listener: Listener | None = None
+        self._server: _LateServer | None = None
+
+    def inherit(self, listener: Listener) -> None:
+        """Go on with a listener; the leader calls it."""
+        self._listener = listener
+        listener.hand_on(self._welcome, self._has_room)
+
+    def _has_room(self) -> bool:
+        return self._server is None or self._server._has_room()
+
+    def _welcome(self, sock: socket.socket, peer: tuple[str, int]) -> None:
+        if self._server is None:
+            self._server = _LateServer(self._ports, self._owner, self._address, self._context)
+            self._ports.servers.append(self._server.start())
+        self._server._welcome(sock, peer)
+
+    def shut(self) -> None:
+        """Close the port; the leader calls it."""
+        if self._listener is not None:
+            self._listener.shut()
+
+    def abandon(self) -> None:
+        """Close this process's copy of the socket."""
+        if self._listener is not None:
+            self._listener.stream.close()
+
+
+class _LateServer(HTTPServer):
+    """Answers at the port of a server that was stopped; its listener is that one's."""
+
+    def __init__(
+        self,
+        ports: LatePorts,
+        owner: str,
+        address: tuple[str, int],
+        context: ssl.SSLContext | None,
+    ) -> None:
+        super().__init__(address, ssl_context=context, limits=_LIMITS, journal=ports.journal)
         self._owner = owner
         self.add_observer(_Noter(ports.note, owner))
 
-    def inherit(self, relay: Relay, listener: Listener) -> None:
-        """Go on with the socket of a listener; the leader calls it."""
-        # A socket is polled once: the old one is forgotten before the new one begins.
-        relay.settle(listener, GONE)
-        listener.is_closed = True
-        self._inherited = cast("SocketStream", listener.stream).sock
-        self.start()
-
-    def _open_socket(self) -> socket.socket:
-        if self._inherited is None:
-            raise StateError("a late port has no socket of its own")
-        return self._inherited
+    def start(self) -> Self:
+        """Be ready for connections."""
+        self._relay = Relay.acquire(self)
+        self._address = self._requested
+        self._state = "running"
+        return self
 
     def resolve(self, request: Request, *, is_upgrade: bool) -> Endpoint:
         """Return what tells that the request is late."""

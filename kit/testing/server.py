@@ -25,11 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kit.engine.listener import Listener
-    from kit.engine.relay import Relay
     from kit.limits import Limits
     from kit.record import Exchange, Journal, Observer
 
-    Inherit = Callable[[Relay, Listener], None]
+    Inherit = Callable[[Listener], None]
 
 MAX_SUSPECTS = 1000
 """Of the exchanges that may be problems, the last ones that are kept."""
@@ -164,6 +163,8 @@ class CheckedServer(AssertingServer):
     def retire(self, inherit: Inherit, *, grace_s: float | None = None) -> list[str]:
         """Stop, but leave the listening socket open to somebody else.
 
+        Where no handler is at work it does not wait for the connections' end.
+
         Args:
             inherit: takes over the listener; called by the relay's leader. See
                 `kit.testing.late`.
@@ -172,13 +173,17 @@ class CheckedServer(AssertingServer):
         self._inherit = inherit
         return self.stop(grace_s=grace_s)
 
+    def _await_emptied(self, timeout_s: float) -> bool:
+        if self._inherit is not None and not any(each.exchange for each in self._left()):
+            return True
+        return super()._await_emptied(timeout_s)
+
     def _end_listening(self) -> None:
-        inherit, self._inherit = self._inherit, None
-        if inherit is None or self._relay is None or self._listener is None:
+        if self._inherit is None or self._listener is None:
             super()._end_listening()
         else:
             listener, self._listener = self._listener, None
-            inherit(self._relay, listener)
+            self._inherit(listener)
 
     # Whose request it was
 

@@ -11,6 +11,7 @@ from kit.errors import ConfigurationError, TlsFileError
 
 if TYPE_CHECKING:
     import ssl
+    from datetime import datetime
 
     import trustme
 
@@ -110,43 +111,101 @@ class CertificateAuthority:
         import trustme
 
         self._authority = trustme.CA()
-        self._server_contexts: dict[tuple[str, ...], ssl.SSLContext] = {}
+        self._server_contexts: dict[tuple[object, ...], ssl.SSLContext] = {}
+
+    def create_intermediate(self) -> CertificateAuthority:
+        """Return a new authority that this one vouches for.
+
+        Those who trust this one accept its certificates, as servers send its own along.
+        """
+        intermediate = CertificateAuthority.__new__(CertificateAuthority)
+        intermediate._authority = self._authority.create_child_ca()
+        intermediate._server_contexts = {}
+        return intermediate
 
     @property
     def pem(self) -> bytes:
         """The authority's certificate, for those who shall trust it."""
         return self._authority.cert_pem.bytes()
 
-    def server_context(self, *hostnames: str) -> ssl.SSLContext:
+    def server_context(
+        self,
+        *hostnames: str,
+        require_client_certificate: bool = False,
+        valid_from: datetime | None = None,
+        valid_to: datetime | None = None,
+        sends_chain: bool = True,
+        maximum_version: ssl.TLSVersion | None = None,
+    ) -> ssl.SSLContext:
         """Return a context that proves to be any of `hostnames`.
 
         Args:
             hostnames: DNS names (`*.` wildcards too) and IP addresses; by default
-                `localhost`, `127.0.0.1` and `::1`. The same names give the same context.
+                `localhost`, `127.0.0.1` and `::1`. The same names, and otherwise the
+                same arguments, give the same context.
+            require_client_certificate: whether clients have to present a certificate of
+                this authority, as `client_context(identity=...)` does (mutual TLS).
+            valid_from: when the certificate becomes valid; 2000 by default.
+            valid_to: when it expires; 3000 by default.
+            sends_chain: False leaves out the certificates of intermediate authorities,
+                so that few clients can verify it.
+            maximum_version: the latest version of TLS that is spoken; any if None.
 
         Raises:
             ConfigurationError: a name cannot stand in a certificate.
         """
-        context = self._server_contexts.get(hostnames)
+        rest = (require_client_certificate, valid_from, valid_to, sends_chain, maximum_version)
+        key = (hostnames, *rest)
+        context = self._server_contexts.get(key)
         if context is None:
             context = _bare_server_context()
             # There is nothing to resume on servers that live for a test, and a client that
             # reads in one thread while it writes in another trips over a ticket now and then:
             # the SSL objects of Python 3.11 have no lock, and the client waits for ever.
             context.num_tickets = 0
-            self._issue(hostnames).configure_cert(context)
-            context = self._server_contexts.setdefault(hostnames, context)
+            leaf = self._issue(hostnames, valid_from, valid_to)
+            if sends_chain:
+                leaf.configure_cert(context)
+            else:
+                _load_leaf_alone(context, leaf)
+            if require_client_certificate:
+                self._require_clients(context)
+            if maximum_version is not None:
+                context.maximum_version = maximum_version
+            context = self._server_contexts.setdefault(key, context)
         return context
 
-    def client_context(self) -> ssl.SSLContext:
-        """Return a new context that trusts this authority and nothing else."""
+    def client_context(self, *, identity: str | None = None) -> ssl.SSLContext:
+        """Return a new context that trusts this authority and nothing else.
+
+        Args:
+            identity: whom a certificate of this authority says that the client is: a
+                DNS name or an e-mail address. None presents no certificate.
+
+        Raises:
+            ConfigurationError: the identity cannot stand in a certificate.
+        """
         import ssl
 
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_alpn_protocols(list(ALPN_PROTOCOLS))
         self.trust(context)
+        if identity is not None:
+            self.identify(context, identity)
         return context
+
+    def identify(self, context: ssl.SSLContext, identity: str) -> None:
+        """Let a client's `context` present a certificate of this authority.
+
+        Args:
+            context: of a client, whoever it trusts.
+            identity: as of `client_context`.
+
+        Raises:
+            ConfigurationError: the identity cannot stand in a certificate.
+        """
+        self._issue((identity,)).configure_cert(context)
 
     def trust(self, context: ssl.SSLContext) -> None:
         """Let `context` trust this authority, besides what it trusts already."""
@@ -183,9 +242,25 @@ class CertificateAuthority:
             file.write(leaf.private_key_pem.bytes())
         return cert_path, key_path
 
-    def _issue(self, hostnames: tuple[str, ...]) -> trustme.LeafCert:
+    def _require_clients(self, context: ssl.SSLContext) -> None:
+        import ssl
+
+        context.verify_mode = ssl.CERT_REQUIRED
+        authority: trustme.CA | None = self._authority
+        while authority is not None:
+            authority.configure_trust(context)
+            authority = authority.parent_cert
+
+    def _issue(
+        self,
+        hostnames: tuple[str, ...],
+        valid_from: datetime | None = None,
+        valid_to: datetime | None = None,
+    ) -> trustme.LeafCert:
         try:
-            return self._authority.issue_cert(*(hostnames or DEFAULT_HOSTNAMES))
+            return self._authority.issue_cert(
+                *(hostnames or DEFAULT_HOSTNAMES), not_before=valid_from, not_after=valid_to
+            )
         except (ValueError, TypeError) as error:
             names = ", ".join(repr(name) for name in hostnames)
             raise ConfigurationError(
@@ -202,6 +277,14 @@ def _bare_server_context() -> ssl.SSLContext:
     context.set_alpn_protocols(list(ALPN_PROTOCOLS))
     record_sni(context)
     return context
+
+
+def _load_leaf_alone(context: ssl.SSLContext, leaf: trustme.LeafCert) -> None:
+    import trustme
+
+    pem = leaf.private_key_pem.bytes() + leaf.cert_chain_pems[0].bytes()
+    with trustme.Blob(pem).tempfile() as path:
+        context.load_cert_chain(path)
 
 
 def _note_sni(

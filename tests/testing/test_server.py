@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import queue
 import socket
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from kit import Journal, Request, Response
+from kit import Journal, Request, Response, keep_relay
 from kit.testing import CheckedServer, VerificationError
 from kit.testing.server import MAX_SUSPECTS
 from support.deadlines import scaled
@@ -92,18 +93,17 @@ def test_problems_beyond_the_bound_are_counted(start: Start) -> None:
 
 
 def test_somebody_else_may_go_on_with_its_socket(start: Start) -> None:
-    server = start(("GET", "/", hello))
-    taken = []
-
-    def inherit(relay: object, listener: Any) -> None:
-        taken.append(listener.is_closed)
-        listener.shut()
-
-    assert server.retire(inherit) == []
-    assert taken == [False]
-    assert not server.is_running
+    taken: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    with keep_relay():
+        server = start(("GET", "/", hello))
+        assert server.retire(taken.put) == []
+        assert not server.is_running
+        listener = taken.get(timeout=scaled(10))
+        socket.create_connection(server.addr, scaled(WAIT_S)).close()
+        assert not listener.is_closed
+    assert listener.is_closed
 
 
 def test_a_server_that_was_never_started_is_not_inherited() -> None:
     server = CheckedServer(("127.0.0.1", 0))
-    assert server.retire(lambda relay, listener: pytest.fail("called")) == []
+    assert server.retire(lambda listener: pytest.fail("called")) == []
