@@ -61,6 +61,9 @@ class Limits:
                 raise ConfigurationError(msg)
 
 
+DEFAULT_LIMITS = Limits()
+
+
 def check_limits(limits: object) -> Limits:
     """Return the limits given, or the defaults for None.
 
@@ -68,7 +71,7 @@ def check_limits(limits: object) -> Limits:
         ConfigurationError: it is something else.
     """
     if limits is None:
-        return Limits()
+        return DEFAULT_LIMITS
     if not isinstance(limits, Limits):
         raise ConfigurationError(f"limits must be a kit.Limits, such as Limits(), not {limits!r}")
     return limits

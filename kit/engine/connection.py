@@ -129,7 +129,9 @@ class Connection(Responding):
         self._has_head_begun = False
         info = self.info
         info.requests += 1
-        request = Request.from_wire(info.peer, head.method, head.target, head.raw_headers, None)
+        # A copy, as the next request may have the same head, and handlers may change theirs.
+        fields = head.raw_headers.copy()
+        request = Request.from_wire(info.peer, head.method, head.target, fields, None)
         request.http_version = head.http_version
         if info.tls_version is not None:
             request.scheme = "https"

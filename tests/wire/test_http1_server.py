@@ -67,6 +67,18 @@ def test_a_request_head_is_told_as_it_came() -> None:
     )
 
 
+def test_a_head_in_the_same_bytes_is_parsed_once() -> None:
+    protocol = ServerProtocol()
+    heads = []
+    for request in (GET, GET, OLD_KEPT, GET):
+        protocol.receive(request)
+        heads.append(protocol.next_event())
+        protocol.send_response(200, [])
+    assert heads[0] is heads[1]
+    assert heads[2] == parse(OLD_KEPT)
+    assert heads[3] == heads[0]
+
+
 @pytest.mark.parametrize(
     "method", ["GET", "get", "PURGE", "M-SEARCH", "!#$%&'*+-.^_`|~", "x" * 256]
 )

@@ -441,3 +441,72 @@ def test_an_authority_first_loaded_under_frozen_time_works() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stderr == ""
+
+
+# Mutual TLS, chains, validity
+
+
+def test_a_server_may_require_a_certificate_of_its_clients(
+    authority: CertificateAuthority,
+) -> None:
+    server = authority.server_context(require_client_certificate=True)
+    end, _ = shake_hands(server, authority.client_context(identity="me@example.com"))
+    presented = end.getpeercert()
+
+    assert presented is not None
+    assert presented["subjectAltName"] == (("email", "me@example.com"),)
+    with pytest.raises(ssl.SSLError, match="PEER_DID_NOT_RETURN_A_CERTIFICATE"):
+        shake_hands(server, authority.client_context())
+    stranger = authority.client_context()
+    CertificateAuthority().identify(stranger, "client.test")
+    with pytest.raises(ssl.SSLCertVerificationError, match="unable to get local issuer"):
+        shake_hands(server, stranger)
+
+
+def test_an_intermediate_authority_is_trusted_with_the_one_above_it(
+    authority: CertificateAuthority,
+) -> None:
+    between = authority.create_intermediate()
+    identified = authority.client_context()
+    between.identify(identified, "client.test")
+
+    shake_hands(between.server_context(), authority.client_context())
+    shake_hands(between.server_context(require_client_certificate=True), identified)
+    with pytest.raises(ssl.SSLCertVerificationError, match="unable to get local issuer"):
+        shake_hands(between.server_context(sends_chain=False), authority.client_context())
+
+
+@pytest.mark.parametrize(
+    ("validity", "reason"),
+    [
+        ({"valid_to": dt.datetime(2001, 1, 1)}, "certificate has expired"),
+        ({"valid_from": dt.datetime(2900, 1, 1)}, "certificate is not yet valid"),
+    ],
+)
+def test_a_certificate_is_valid_as_long_as_it_is_told_to_be(
+    authority: CertificateAuthority, validity: dict[str, dt.datetime], reason: str
+) -> None:
+    context = authority.server_context(
+        valid_from=validity.get("valid_from"), valid_to=validity.get("valid_to")
+    )
+    with pytest.raises(ssl.SSLCertVerificationError, match=reason):
+        shake_hands(context, authority.client_context())
+
+
+def test_a_server_speaks_no_later_version_than_it_is_told_to(
+    authority: CertificateAuthority,
+) -> None:
+    context = authority.server_context(maximum_version=ssl.TLSVersion.TLSv1_2)
+
+    assert shake_hands(context, authority.client_context())[0].version() == "TLSv1.2"
+    assert context is authority.server_context(maximum_version=ssl.TLSVersion.TLSv1_2)
+    assert shake_hands(authority.server_context(), authority.client_context())[0].version() == (
+        "TLSv1.3"
+    )
+
+
+def test_an_identity_that_cannot_stand_in_a_certificate_is_refused(
+    authority: CertificateAuthority,
+) -> None:
+    with pytest.raises(ConfigurationError, match="cannot issue a certificate for 'no body'"):
+        authority.client_context(identity="no body")

@@ -79,6 +79,7 @@ class ServerProtocol:
         "_has_unread_body",
         "_is_common",
         "_is_continue_due",
+        "_last_parsed",
         "_limits",
         "_reading",
         "_request",
@@ -96,6 +97,7 @@ class ServerProtocol:
         self._fields = FieldParser(limits.head_fields)
         self._reading = _HEAD
         self._request: RequestHead | None = None
+        self._last_parsed: RequestHead | None = None
         self._body: BodyReader | None = None
         self._writer: BodyWriter | None = None
         self._error: RemoteProtocolError | None = None
@@ -172,13 +174,16 @@ class ServerProtocol:
                 f"{len(buffer)} bytes of it have arrived"
             )
             raise RemoteProtocolError(msg)
-        try:
-            head = parse_request_head(
-                raw, self._fields, self._limits, may_skip_crlf=not self._has_seen_crlf
-            )
-        except RemoteProtocolError:
-            buffer.replace(raw)
-            raise
+        head = self._last_parsed
+        # Clients repeat themselves: what was said in the same bytes means the same.
+        if head is None or raw != head.raw:
+            try:
+                head = self._last_parsed = parse_request_head(
+                    raw, self._fields, self._limits, may_skip_crlf=not self._has_seen_crlf
+                )
+            except RemoteProtocolError:
+                buffer.replace(raw)
+                raise
         self._begin_request(head)
         return head
 
