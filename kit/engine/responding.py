@@ -142,13 +142,23 @@ class Responding(Handling):
             capture.feed(piece)
 
     def _end_pump(self) -> int | None:
-        record = cast("BodyCapture", self._capture).record()
-        kept = record.kept if record.is_complete else record
-        cast("Exchange", self.exchange).response_content = kept
-        self._capture = self._source = None
+        self._record_stream()
+        self._source = None
         if self._unsent_bytes:
             return self._await_flush(self._finish_flush)
         return self._complete()
+
+    def _record_stream(self) -> None:
+        """Note in the exchange what was streamed, to its end or as far as it came."""
+        capture, self._capture = self._capture, None
+        if capture is not None and self.exchange is not None:
+            record = capture.record()
+            self.exchange.response_content = record.kept if record.is_complete else record
+
+    def report_failed(self, reason: str) -> None:
+        """Tell the observer that the present exchange, if any, has failed."""
+        self._record_stream()
+        super().report_failed(reason)
 
     def _complete(self) -> int | None:
         """The response is out: report it, and be ready for the next request."""

@@ -128,6 +128,29 @@ def test_a_stream_with_nothing_to_say_is_closed_when_the_server_stops(serve: Ser
         assert peer.is_ended()
 
 
+def test_what_was_streamed_before_the_client_left_is_on_record(serve: Serve) -> None:
+    left = threading.Event()
+
+    def events() -> Iterator[bytes]:
+        yield b"first"
+        yield b"second"
+        assert left.wait(scaled(10))
+        while True:
+            yield b"x" * 65536
+
+    server = serve([("GET", "/events", lambda request: Response(events()))])
+    with Talk(server.addr) as peer:
+        peer.ask("/events")
+        assert peer.read_head().status == 200
+        assert (peer.read_chunk(), peer.read_chunk()) == (b"first", b"second")
+        peer.reset()
+        left.set()
+    wait_until_alone(server)
+    [exchange] = server.journal
+    assert exchange.is_failed
+    assert exchange.response_body.startswith(b"firstsecond")
+
+
 def test_a_client_that_vanishes_in_its_tls_handshake_delays_nobody(serve: Serve) -> None:
     ca = authority()
     server = serve([PING], ssl_context=ca.server_context())
