@@ -40,9 +40,12 @@ class Listener(Channel):
     Args:
         has_room: asked before each accept; while it says no, further
             connections wait in the system's backlog.
+
+    Attributes:
+        welcome: whom a connection is handed to.
     """
 
-    __slots__ = ("_has_room", "_is_exhausted", "_is_refusing", "_socket", "_welcome")
+    __slots__ = ("_has_room", "_is_exhausted", "_is_refusing", "_socket", "welcome")
 
     def __init__(
         self,
@@ -53,7 +56,7 @@ class Listener(Channel):
     ) -> None:
         super().__init__(relay, SocketStream(sock))
         self._socket = sock
-        self._welcome = welcome
+        self.welcome = welcome
         self._has_room = has_room
         self._is_exhausted = False
         self._is_refusing = False
@@ -77,7 +80,7 @@ class Listener(Channel):
                     return PARKED
                 continue  # the peer went away while it waited (ECONNABORTED and the like)
             self._is_exhausted = False
-            self._welcome(sock, address[:2])
+            self.welcome(sock, address[:2])
         return READ
 
     def hand_on(
@@ -86,7 +89,7 @@ class Listener(Channel):
         has_room: Callable[[], bool],
     ) -> None:
         """Give connections to somebody else from now on; called by the leader."""
-        self._welcome = welcome
+        self.welcome = welcome
         self._has_room = has_room
 
     def shut(self) -> None:

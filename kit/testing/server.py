@@ -21,6 +21,7 @@ from kit.testing.verify import (
 
 if TYPE_CHECKING:
     import os
+    import socket
     import ssl
     from collections.abc import Callable
 
@@ -177,6 +178,15 @@ class CheckedServer(AssertingServer):
         if self._inherit is not None and not any(each.exchange for each in self._left()):
             return True
         return super()._await_emptied(timeout_s)
+
+    def _welcome(self, sock: socket.socket, peer: tuple[str, int]) -> None:
+        listener = self._listener
+        if self._inherit is None or listener is None:
+            super()._welcome(sock, peer)
+        else:
+            # The leader has not come to hand the listener on: do so before it answers.
+            self._end_listening()
+            listener.welcome(sock, peer)
 
     def _end_listening(self) -> None:
         if self._inherit is None or self._listener is None:

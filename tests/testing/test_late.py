@@ -96,6 +96,17 @@ def test_a_late_request_is_answered_and_noted_with_its_owner(
     assert server.problems() == []
 
 
+def test_a_request_in_the_very_moment_after_the_end_is_late_too(
+    start: Start, ports: LatePorts
+) -> None:
+    for _ in range(100):
+        server = start()
+        ports.retire(server, "the first")
+        with socket.create_connection(server.addr, scaled(WAIT_S)) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert client.recv(12) == b"HTTP/1.1 410"
+
+
 def test_a_late_request_may_have_a_body(start: Start, ports: LatePorts) -> None:
     server = start()
     ports.retire(server, "the first")
