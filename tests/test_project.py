@@ -90,40 +90,6 @@ def test_a_command_names_environments_that_exist(command: str) -> None:
     assert {name for names in wanted for name in names.split(",")} <= known | {"py"}
 
 
-def readme_example(heading: str) -> str:
-    section = read("README.md").partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
-    return str(re.findall(r"^```python\n(.*?)^```", section, re.MULTILINE | re.DOTALL)[0])
-
-
-def test_the_readmes_first_test_passes(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(readme_example("A first test"))
-    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
-
-
-def test_the_readmes_own_server_serves_its_own_routes(pytester: pytest.Pytester) -> None:
-    routes = readme_example("Without pytest").partition("\n\nwith ")[0]
-    override = f"import pytest\n{routes}\n\n{readme_example('The fixtures')}"
-    pytester.makeconftest(override)
-    pytester.makepyfile(
-        """
-        def test_greeting(kit_client):
-            assert kit_client.get("/hello/ada").wait(60).payload == {"hello": "ada"}
-        """
-    )
-    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
-
-
-def test_the_readmes_expectations_run() -> None:
-    example = readme_example("Expectations")
-    exec(compile(example, "README.md", "exec"), {"__name__": "readme"})
-
-
-def test_the_readmes_example_without_pytest_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    example = readme_example("Without pytest")
-    exec(compile(example, "README.md", "exec"), {"__name__": "readme"})
-    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/hello/world\n", capsys.readouterr().out)
-
-
 def test_the_readme_tells_every_limit_with_its_default() -> None:
     limits = read("README.md").partition("\n## Limits\n")[2].partition("\n## ")[0]
     told = dict(re.findall(r"^\| `(\w+)` \| ([^|]+) \|", limits, re.MULTILINE))
