@@ -9,7 +9,7 @@ import pytest
 
 from pytest_plugin.cassettes import make_book
 from pytest_plugin.late import LATE
-from pytest_plugin.options import ALLOWANCES, SETTINGS, check_arguments, read_marker
+from pytest_plugin.options import OF_ALL_SERVERS, SETTINGS, check_arguments, read_marker
 from pytest_plugin.servers import FACTORY, ServerFactory, find_coverage
 from pytest_plugin.totals import TOTALS
 
@@ -66,14 +66,6 @@ def kit_server_options() -> dict[str, Any]:
 
 
 @pytest.fixture
-def _kit_arguments(
-    request: pytest.FixtureRequest, kit_server_options: dict[str, Any]
-) -> dict[str, Any]:
-    check_arguments("kit_server_options", kit_server_options)
-    return {**kit_server_options, **read_marker(request.node)}
-
-
-@pytest.fixture
 def kit_cassette_options() -> dict[str, Any]:
     """Arguments of cassettes, as the marker `kit_cassette` takes them.
 
@@ -87,19 +79,22 @@ def kit_server_factory(
     request: pytest.FixtureRequest,
     _kit_relay: None,
     kit_limits: kit.Limits | None,
-    _kit_arguments: dict[str, Any],
+    kit_server_options: dict[str, Any],
     kit_cassette_options: dict[str, Any],
 ) -> Iterator[ServerFactory]:
     """Start servers: `kit_server_factory(*routes, tls=True, host="127.0.0.1", limits=None)`.
 
     `hostname` gives names of your own to the certificate, `routes` the routes by name;
     `verify` and `allow_unmatched`, `allow_handler_errors`, `allow_malformed`,
-    `allow_unused_stubs`, `allow_unclean_websockets` say what the test does not fail for;
+    `allow_unused_stubs`, `allow_unclean_websockets` say what the test does not fail for,
+    `strict` and `allow_lint` whether it fails for sloppy clients; `faults` go wrong on purpose;
     `upstream` names the server it stands before, which is recorded, or played from the
     test's cassette. All are stopped when the test is over. Handlers that still run then have one
     second to finish; those that do not are cut, with a warning.
     """
     __tracebackhide__ = True
+    check_arguments("kit_server_options", kit_server_options)
+    arguments = {**kit_server_options, **read_marker(request.node)}
     book = make_book(request.node, kit_cassette_options)
     factory = ServerFactory(
         lambda: request.getfixturevalue("kit_ca"),
@@ -108,12 +103,9 @@ def kit_server_factory(
         limits=kit_limits,
         stop=request.config.stash[LATE].make_stop(request.node.nodeid),
         cassettes=book,
-        allowed={
-            name: value
-            for name, value in _kit_arguments.items()
-            if name in ALLOWANCES or name == "verify"
-        },
+        allowed={name: value for name, value in arguments.items() if name in OF_ALL_SERVERS},
     )
+    factory.arguments = arguments
     request.node.stash[FACTORY] = factory
     if "kit_exchanges" in request.fixturenames:
         factory.collect()
@@ -153,9 +145,7 @@ def kit_session_server_factory(
 
 
 @pytest.fixture
-def kit_server(
-    kit_server_factory: ServerFactory, _kit_arguments: dict[str, Any]
-) -> kit.testing.CheckedServer:
+def kit_server(kit_server_factory: ServerFactory) -> kit.testing.CheckedServer:
     """HTTP server of this test alone: running, with TLS, on a free port, without routes.
 
     Give it routes by `kit_server.registerRoutes(...)`, or by the marker
@@ -163,15 +153,13 @@ def kit_server(
     a handler raises, a request matches nothing, a stub is left over or a websocket ends
     uncleanly, unless `kit_server.allow(...)` or the marker says that it may.
     """
-    return kit_server_factory(**_kit_arguments)
+    return kit_server_factory(**kit_server_factory.arguments)
 
 
 @pytest.fixture
-def kit_plain_server(
-    kit_server_factory: ServerFactory, _kit_arguments: dict[str, Any]
-) -> kit.testing.CheckedServer:
+def kit_plain_server(kit_server_factory: ServerFactory) -> kit.testing.CheckedServer:
     """HTTP server of this test alone, like `kit_server`, that speaks plain HTTP."""
-    return kit_server_factory(**{**_kit_arguments, "tls": False})
+    return kit_server_factory(**{**kit_server_factory.arguments, "tls": False})
 
 
 @pytest.fixture

@@ -17,7 +17,8 @@ DEFAULT_LATE = "warn"
 
 MARKER = (
     "kit_server(*, routes, tls, host, hostname, limits, allow_unmatched, allow_handler_errors, "
-    "allow_malformed, allow_unused_stubs, allow_unclean_websockets, verify): "
+    "allow_malformed, allow_unused_stubs, allow_unclean_websockets, allow_lint, faults, strict, "
+    "verify): "
     "how kit_server and kit_plain_server are made; what is allowed on all servers of the test"
 )
 ALLOWANCES = (
@@ -33,7 +34,12 @@ ARTIFACTS = {
     "har": "the exchanges of the run, as HAR,",
 }
 ARTIFACT_MODES = ("on", "off", "retain-on-failure")
-ARGUMENTS = ("routes", "tls", "host", "hostname", "limits", *ALLOWANCES, "verify")
+OF_ALL_SERVERS = (*ALLOWANCES, "allow_lint", "strict", "verify")
+"""What the marker says of all servers of a test."""
+ARGUMENTS = (
+    *("routes", "tls", "host", "hostname", "limits"),
+    *(*ALLOWANCES, "allow_lint", "faults", "strict", "verify"),
+)
 
 
 class Settings:
@@ -49,6 +55,7 @@ class Settings:
     host: str = DEFAULT_HOST
     is_tls: bool = True
     is_verifying: bool = True
+    is_strict: bool = False
     allow_unmatched: bool = False
     shown_exchanges: int = DEFAULT_SHOWN
     grace_s: float = DEFAULT_GRACE_S
@@ -91,6 +98,12 @@ def add_options(parser: pytest.Parser) -> None:
         help="whether a test fails for what its servers have seen go wrong (on)",
     )
     group.addoption(
+        "--kit-strict",
+        action="store_true",
+        default=None,
+        help="a test fails for what its client does sloppily, such as HTTP/1.0",
+    )
+    group.addoption(
         "--kit-allow-unmatched",
         action="store_true",
         default=None,
@@ -121,6 +134,7 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addini("kit_host", "as --kit-host", default=DEFAULT_HOST)
     parser.addini("kit_tls", "whether kit_server speaks TLS", type="bool", default=True)
     parser.addini("kit_verify", "as --kit-verify", default="on")
+    parser.addini("kit_strict", "as --kit-strict", type="bool", default=False)
     parser.addini("kit_allow_unmatched", "as --kit-allow-unmatched", type="bool", default=False)
     parser.addini("kit_show_exchanges", "as --kit-show-exchanges", default=str(DEFAULT_SHOWN))
     parser.addini("kit_grace", "as --kit-grace", default=f"{DEFAULT_GRACE_S:g}")
@@ -188,6 +202,7 @@ def read_settings(config: pytest.Config) -> Settings:
         host=_read(config, "host"),
         is_tls=_read(config, "tls"),
         is_verifying=verify == "on",
+        is_strict=_read(config, "strict"),
         allow_unmatched=_read(config, "allow_unmatched"),
         shown_exchanges=int(_read_number(config, "show_exchanges", "a whole number")),
         grace_s=_read_number(config, "grace", "a number of seconds"),
@@ -232,6 +247,8 @@ def describe_settings(settings: Settings) -> str | None:
         f"{'TLS' if settings.is_tls else 'plain'} on {settings.host}",
         f"verify {'on' if settings.is_verifying else 'off'}",
     ]
+    if settings.is_strict:
+        parts.append("strict")
     if settings.allow_unmatched:
         parts.append("unmatched requests allowed")
     if settings.shown_exchanges != DEFAULT_SHOWN:
@@ -277,7 +294,7 @@ def check_arguments(where: str, given: Mapping[str, Any]) -> None:
 
 def _describe_wanted(name: str, value: object) -> str:
     """Say what an argument must be; empty if it is that."""
-    if name in ALLOWANCES or name in ("tls", "verify"):
+    if name in ALLOWANCES or name in ("tls", "strict", "verify"):
         return "" if isinstance(value, bool) else "True or False"
     if name == "host":
         return "" if isinstance(value, str) else "a host's name or address"
@@ -287,9 +304,26 @@ def _describe_wanted(name: str, value: object) -> str:
         return "" if is_good else "a name, or a list of names"
     import kit
 
+    if name == "allow_lint":
+        return _describe_wanted_lint(value)
+    if name == "faults":
+        is_good = isinstance(value, list | tuple) and all(_is_fault(each, kit) for each in value)
+        return "" if is_good else "a list of faults, or of (fault, method, pattern)"
     if name == "limits":
         return "" if isinstance(value, kit.Limits) else "a kit.Limits"
     return "" if _is_routes(value, kit) else "a Resource, its class, or a list of routes"
+
+
+def _describe_wanted_lint(value: object) -> str:
+    from kit.testing.lint import LINT_RULES
+
+    is_good = isinstance(value, list | tuple) and all(each in LINT_RULES for each in value)
+    return "" if is_good else f"a list of {', '.join(LINT_RULES)}"
+
+
+def _is_fault(value: object, kit: Any) -> bool:
+    fault = value[0] if isinstance(value, tuple) and len(value) in (1, 2, 3) else value
+    return isinstance(fault, kit.faults.Fault)
 
 
 def _is_routes(value: object, kit: Any) -> bool:

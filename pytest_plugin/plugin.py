@@ -9,7 +9,6 @@ import pytest
 
 from pytest_plugin import canary, cassettes, comparison, late, options, report, totals, verification
 from pytest_plugin.fixtures import (
-    _kit_arguments,
     _kit_ca_path,
     _kit_relay,
     kit_ca,
@@ -24,12 +23,12 @@ from pytest_plugin.fixtures import (
     kit_session_server_factory,
     kit_trust,
 )
+from pytest_plugin.tls_faults import kit_tls_fault
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
 __all__ = [
-    "_kit_arguments",
     "_kit_ca_path",
     "_kit_relay",
     "kit_ca",
@@ -42,6 +41,7 @@ __all__ = [
     "kit_server_factory",
     "kit_server_options",
     "kit_session_server_factory",
+    "kit_tls_fault",
     "kit_trust",
 ]
 

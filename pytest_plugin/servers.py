@@ -59,7 +59,7 @@ class ServerFactory:
         limits: kit.Limits | None = None,
         stop: Stop | None = None,
         cassettes: CassetteBook | None = None,
-        allowed: Mapping[str, bool] | None = None,
+        allowed: Mapping[str, Any] | None = None,
         is_session: bool = False,
     ) -> None:
         self._find_authority = find_authority
@@ -69,10 +69,13 @@ class ServerFactory:
         self._stop_server = stop or stop_server
         self._cassettes = cassettes
         self._allowed = dict(allowed or {})
+        self._strict: bool = self._allowed.get("strict", self._settings.is_strict)
         self._is_session = is_session
         self._is_over = False
         self._started: list[Started] = []
         self._journal: kit.Journal | None = None
+        self.arguments: dict[str, Any] = {}
+        """What the test's marker and its fixture give `kit_server`."""
         self.has_passed = False
         """Whether the test has passed, and its servers were found in order by then."""
 
@@ -91,6 +94,9 @@ class ServerFactory:
         allow_malformed: bool | None = None,
         allow_unused_stubs: bool | None = None,
         allow_unclean_websockets: bool | None = None,
+        allow_lint: Iterable[str] = (),
+        faults: Iterable[Any] = (),
+        strict: bool | None = None,
     ) -> kit.testing.CheckedServer:
         """Start a server on a free port.
 
@@ -113,6 +119,10 @@ class ServerFactory:
             allow_malformed: whether requests may be malformed.
             allow_unused_stubs: whether stubs may be left over.
             allow_unclean_websockets: whether websockets may end uncleanly.
+            allow_lint: rules of `kit.testing.LINT_RULES` that clients may break.
+            faults: what goes wrong on purpose: values of `kit.faults` for every request, or
+                tuples of one, a method, and a pattern.
+            strict: whether the test fails for what clients do sloppily.
 
         Returns:
             The running server; it is stopped when the test is over.
@@ -150,7 +160,10 @@ class ServerFactory:
             allowances=kit.testing.Allowances(
                 **{name.removeprefix("allow_"): allowed[name] for name in ALLOWANCES}
             ),
+            strict=self._strict if strict is None else strict,
+            allow_lint=(*self._allowed.get("allow_lint", ()), *allow_lint),
         )
+        server.find_neighbours = self._list_servers
         for each in (*resources, routes):
             register(server, each)
         if self._journal is not None:
@@ -168,6 +181,8 @@ class ServerFactory:
         # Of the test and not of the run's order, so that workers choose alike.
         whose = "session" if self._is_session else find_current_test()
         server.fault_seed = f"{self._settings.fault_seed} {whose} {len(self._started)}"
+        for each in faults:
+            server.fault(*(each if isinstance(each, tuple) else (each,)))
         server.start()
         grace_s = self._settings.grace_s if bounds is None else None
         self._started.append((server, grace_s, allowed["verify"]))
@@ -177,12 +192,17 @@ class ServerFactory:
         settings = self._settings
         merged = dict.fromkeys(ALLOWANCES, False)
         merged |= {"allow_unmatched": settings.allow_unmatched, "verify": True}
-        merged |= self._allowed
+        merged |= {
+            name: self._allowed[name] for name in (*ALLOWANCES, "verify") if name in self._allowed
+        }
         merged |= {name: value for name, value in given.items() if value is not None}
         merged["verify"] = merged["verify"] and settings.is_verifying
         return merged
 
     # What was seen
+
+    def _list_servers(self) -> list[kit.testing.CheckedServer]:
+        return self.servers
 
     @property
     def servers(self) -> list[kit.testing.CheckedServer]:
@@ -231,6 +251,13 @@ class ServerFactory:
                 every += found
                 texts.append(kit.testing.format_problems(server.url, found, server.list_gaps()))
         return every, "\n\n".join(texts)
+
+    def format_lint(self) -> str:
+        """Write what clients did sloppily, where that is no problem; empty if nothing was."""
+        import kit.testing
+
+        noted = [(one.url, one.lint()) for one in self.servers if not one.strict]
+        return "\n\n".join(kit.testing.format_lint(url, notes) for url, notes in noted if notes)
 
     def list_gaps(self) -> list[str]:
         """Tell what could not be kept of the exchanges, a line each."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import pytest
 
 PROBLEMS = "kit problems"
+LINT = "kit lint"
 
 
 def begin_test(item: pytest.Item) -> None:
@@ -52,6 +53,10 @@ def complete_report(
             text = factory.find_problems()[1]
             if text:
                 report.sections.append((PROBLEMS, text))
+        if factory is not None and call.when != "teardown":
+            noted = factory.format_lint()
+            if noted:
+                report.sections.append((LINT, noted))
     if factory is not None and call.when == "teardown":
         del item.stash[FACTORY]  # what it holds would stay until the session ends
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from kit.faults.book import Seed
 
+
 class FaultRule:
     """A fault, and which of the matching requests have it.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from kit.clock import monotonic
 from kit.testing.asserting import AssertingServer
 from kit.testing.verify import (
+    LINT,
     Allowances,
     Problem,
     VerificationError,
@@ -23,11 +24,13 @@ if TYPE_CHECKING:
     import os
     import socket
     import ssl
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Iterable
 
     from kit.engine.listener import Listener
     from kit.limits import Limits
     from kit.record import Exchange, Journal, Observer
+    from kit.server import HTTPServer
+    from kit.testing.lint import LintNote
 
     Inherit = Callable[[Listener], None]
 
@@ -49,6 +52,16 @@ class CheckedServer(AssertingServer):
         limits: the bounds.
         journal: where exchanges are recorded.
         allowances: what is no problem; nothing is allowed if None.
+        strict: whether what clients do sloppily is a problem; see `lint`.
+        allow_lint: names of rules that clients may break; see `LINT_RULES`.
+
+    Attributes:
+        allowances: as given, and as `allow` changes them.
+        strict: as given; may be changed.
+        find_neighbours: gives other servers that the same clients talk to, if there are any.
+
+    Raises:
+        ConfigurationError: a rule of lint is none; and as of `HTTPServer`.
     """
 
     def __init__(
@@ -61,11 +74,18 @@ class CheckedServer(AssertingServer):
         limits: Limits | None = None,
         journal: Journal | None = None,
         allowances: Allowances | None = None,
+        strict: bool = False,
+        allow_lint: Collection[str] = (),
     ) -> None:
         super().__init__(
             addr, privkey, cert, ssl_context=ssl_context, limits=limits, journal=journal
         )
         self.allowances = allowances or Allowances()
+        self.strict = strict
+        self.find_neighbours: Callable[[], Iterable[HTTPServer]] | None = None
+        self._allowed_lint: frozenset[str] = frozenset()
+        if allow_lint:
+            self.allow(lint=allow_lint)
         self._watch = _Watch(self.observer, self._is_meant)
         self.observer = self._watch
         self._phases: list[tuple[float, str]] = []
@@ -81,12 +101,19 @@ class CheckedServer(AssertingServer):
         malformed: bool | None = None,
         unused_stubs: bool | None = None,
         unclean_websockets: bool | None = None,
+        lint: Collection[str] = (),
     ) -> None:
         """Say what is no problem, from the server's start on; None leaves one as it is.
 
+        `lint` names rules of `LINT_RULES` that clients may break from now on.
+
         Raises:
-            ConfigurationError: one is neither True nor False.
+            ConfigurationError: one is neither True nor False, or there is no such rule.
         """
+        if lint:
+            from kit.testing.lint import check_rules
+
+            self._allowed_lint |= check_rules(lint)
         given = {
             "unmatched": unmatched,
             "handler_errors": handler_errors,
@@ -108,7 +135,34 @@ class CheckedServer(AssertingServer):
         if not self.allowances.unused_stubs:
             unmatched = [each.exchange for each in found if each.kind == "unmatched"]
             found += judge_stubs(self, [one for one in unmatched if one is not None])
-        return [problem for problem in found if not self.allowances.permits(problem.kind)]
+        found = [problem for problem in found if not self.allowances.permits(problem.kind)]
+        return [*found, *self._judge_lint()] if self.strict else found
+
+    def lint(self) -> list[LintNote]:
+        """Note what clients did sloppily so far and may not, by the journal as it is now.
+
+        See `LINT_RULES` for what is looked at.
+        """
+        from kit.testing.lint import find_lint
+
+        known = {exchange.id: exchange for exchange in self._watch.list_suspects(self.journal)}
+        known |= {exchange.id: exchange for exchange in self.journal}
+        own = [exchange for exchange in known.values() if not self.is_probe(exchange)]
+        for exchange in own:
+            if exchange.first_byte_at is not None and not exchange.is_websocket:
+                self._await_end(exchange)
+        neighbours = [] if self.find_neighbours is None else self.find_neighbours()
+        others = [each for server in neighbours if server is not self for each in server.journal]
+        notes = find_lint(own, others, idle_s=self.limits.idle_s)
+        return [note for note in notes if note.name not in self._allowed_lint]
+
+    def _judge_lint(self) -> list[Problem]:
+        problems = []
+        for note in self.lint():
+            phase = self.find_phase(note.exchanges[0])
+            text = f"in {phase}: {note.text}" if phase else note.text
+            problems.append(Problem(f"{LINT}{note.name}", text, note.exchanges[0]))
+        return problems
 
     def verify(self) -> None:
         """Fail if there are problems.

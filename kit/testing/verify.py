@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 UNCLEAN_CODES = frozenset((1002, 1006, 1007, 1009, 1011))
 """Close codes that tell of a failure (RFC 6455 section 7.4.1)."""
 
+LINT = "lint:"
+"""What the kind of a problem begins with that is a client's sloppiness."""
+
 _UNMATCHED = frozenset((404, 405, 426))
 # What a limit refuses is answered as it was configured; nothing was malformed.
 _LIMITED = frozenset((408, 413, 414, 431, 507))
@@ -39,7 +42,7 @@ class Problem:
 
     Attributes:
         kind: "handler-error", "unmatched", "malformed", "websocket-unclean",
-            "stub-unused" or "stub-hidden".
+            "stub-unused", "stub-hidden", or "lint:" and the name of a rule of `LINT_RULES`.
         text: what is wrong; several lines.
         exchange: where it happened; None for a stub.
         cause: what the handler raised; None for the other kinds.
@@ -170,9 +173,15 @@ def format_problems(url: str, problems: Sequence[Problem], gaps: Iterable[str] =
     if len(problems) > _SHOWN:
         lines.append(f"and {len(problems) - _SHOWN} more")
     lines += gaps
-    names = dict.fromkeys(_ALLOWED_BY[problem.kind] for problem in problems)
-    given = ", ".join(f"{name}=True" for name in names)
+    given = ", ".join(_list_allowing(problem.kind for problem in problems))
     return "\n".join([*lines, f"where that is meant to happen: server.allow({given})"])
+
+
+def _list_allowing(kinds: Iterable[str]) -> list[str]:
+    every = list(dict.fromkeys(kinds))
+    lint = [kind.removeprefix(LINT) for kind in every if kind.startswith(LINT)]
+    names = dict.fromkeys(_ALLOWED_BY[kind] for kind in every if not kind.startswith(LINT))
+    return [*(f"{name}=True" for name in names), *([f"lint={lint!r}"] if lint else [])]
 
 
 # A handler's exception

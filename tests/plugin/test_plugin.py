@@ -19,6 +19,7 @@ FIXTURES = {
     "kit_server_factory",
     "kit_server_options",
     "kit_session_server_factory",
+    "kit_tls_fault",
     "kit_trust",
 }
 

@@ -199,7 +199,7 @@ async def await_transports_closed() -> None:
     selector = getattr(asyncio.get_running_loop(), "_selector", None)
     deadline = monotonic() + scaled(5)
     # What is left is the loop's own pipe, by which threads wake it.
-    while selector is not None and len(selector.get_map()) > 1 and monotonic() < deadline:
+    while selector is not None and len(selector.get_map()) > 1 and monotonic() < deadline:  # noqa: ASYNC110 - nothing else tells of it
         await asyncio.sleep(0.005)
 
 

@@ -1,0 +1,353 @@
+"""What a client did sloppily: worked out from what servers have recorded, after the fact.
+
+None of it has to break a test, and each is what a stricter server, a proxy on the way or
+a reader of logs will not forgive.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import TYPE_CHECKING, Final
+
+from kit.errors import ConfigurationError
+from kit.opcodes import WebSocketOpCode
+from kit.record import UnparsedHead
+from kit.testing.sources import show_exchange, show_outcome
+from kit.testing.text import count, escape, show_value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+
+    from kit.headers import Headers
+    from kit.record import Exchange
+
+LINT_RULES: Final = {
+    "missing-host": "HTTP/1.1 without a Host field (RFC 9112 section 3.2)",
+    "repeated-host": "more than one Host field (RFC 9112 section 3.2)",
+    "bare-lf": "a line ends in LF without CR (RFC 9112 section 2.2)",
+    "length-and-chunked": "Content-Length beside Transfer-Encoding (RFC 9112 section 6.2)",
+    "folded-header": "a header field is folded over lines (RFC 9112 section 5.2)",
+    "body-on-get": "a GET or HEAD request has a body (RFC 9110 section 9.3.1)",
+    "unmasked-frame": "a websocket frame is not masked (RFC 6455 section 5.3)",
+    "no-close-frame": "a websocket was left without a Close frame (RFC 6455 section 7.1.2)",
+    "credentials-elsewhere": "credentials that another server got first (RFC 9110 section 15.4)",
+    "cookie-over-plain": "a cookie that is a secret, over plain HTTP (RFC 6265 section 8.3)",
+    "http-1.0": "HTTP/1.0, without Host and keep-alive (RFC 9112 section 2.3)",
+    "new-connection": "a new connection for each request, although the last one was kept open "
+    "(RFC 9112 section 9.3)",
+}
+"""Each rule's name, and what is sloppy about it."""
+
+_SHOWN = 3
+_LINE_SHOWN = 100
+
+_find_head_end = re.compile(rb"\r?\n\r?\n").search
+_match_line = re.compile(rb"[!-~]+ [!-~]+ HTTP/1\.(\d)\r?\n").match
+_find_hosts = re.compile(rb"(?im)^host[ \t]*:").findall
+_find_bare_lf = re.compile(rb"(?<!\r)\n").search
+_find_fold = re.compile(rb"\n[ \t]+[^\s]").search
+_find_length = re.compile(rb"(?im)^content-length[ \t]*:").search
+_find_coding = re.compile(rb"(?im)^transfer-encoding[ \t]*:").search
+_is_secret_name = re.compile(
+    r"__(?:Secure|Host)-.*|.*(?:sess|auth|token|jwt|csrf|xsrf|login|secret|remember).*|"
+    r"(?:.*[-_.])?(?:sid|id_?token|key)",
+    re.IGNORECASE,
+).fullmatch
+_GOING_AWAY = 1001
+# After these the server does not wait for the client's Close.
+_FAILED_CODES = frozenset((1002, 1003, 1007, 1008, 1009, 1010, 1011))
+_UNMASKED = "came unmasked"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LintNote:
+    """One kind of sloppiness on one server.
+
+    Attributes:
+        name: the rule's, see `LINT_RULES`.
+        exchanges: where it was seen, in order of arrival; at least one.
+        detail: what exactly, where the rule does not say it.
+    """
+
+    name: str
+    exchanges: tuple[Exchange, ...]
+    detail: str = ""
+
+    @property
+    def text(self) -> str:
+        """What is wrong, and where; several lines."""
+        lines = [f"{self.name}: {LINT_RULES[self.name]}"]
+        if self.detail:
+            lines.append(escape(self.detail))
+        lines += [_show(exchange) for exchange in self.exchanges[:_SHOWN]]
+        if len(self.exchanges) > _SHOWN:
+            lines.append(f"and {count(len(self.exchanges) - _SHOWN, 'more request')}")
+        return "\n".join(lines).replace("more requests", "more")
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def find_lint(
+    exchanges: Iterable[Exchange],
+    others: Iterable[Exchange] = (),
+    *,
+    idle_s: float = float("inf"),
+) -> list[LintNote]:
+    """Find what the clients of one server did sloppily.
+
+    Args:
+        exchanges: what the server has recorded.
+        others: what other servers have recorded that the same clients talk to.
+        idle_s: after how long the server closes an idle connection by itself.
+
+    Returns:
+        A note for each rule that was broken, in the order of `LINT_RULES`.
+    """
+    own = sorted(exchanges, key=_received_at)
+    elsewhere = sorted(others, key=_received_at)
+    notes = []
+    for name, check in _CHECKS.items():
+        found = tuple(each for each in own if check(each))
+        if found:
+            notes.append(LintNote(name, found))
+    notes += _find_credentials(own, elsewhere)
+    notes += _find_cookies(own, _list_secure_cookies([*own, *elsewhere]))
+    notes += _find_new_connections(own, idle_s)
+    order = list(LINT_RULES)
+    return sorted(notes, key=lambda note: order.index(note.name))
+
+
+def format_lint(url: str, notes: Sequence[LintNote]) -> str:
+    """Write the notes of a server, and how to allow them."""
+    lines = [f"{count(len(notes), 'note')} on the clients of {url}:"]
+    for note in notes:
+        first, *rest = note.text.splitlines()
+        lines += [first, *(f"    {line}" for line in rest)]
+    return "\n".join(lines)
+
+
+def check_rules(names: object) -> frozenset[str]:
+    """Return names of rules as a set.
+
+    Raises:
+        ConfigurationError: one is none, or it is no collection of names.
+    """
+    if isinstance(names, str) or not isinstance(names, list | tuple | set | frozenset):
+        raise ConfigurationError(
+            f'lint rules are given as a list of names, such as ["http-1.0"], not {names!r}'
+        )
+    for name in names:
+        if name not in LINT_RULES:
+            raise ConfigurationError(
+                f"there is no lint rule {name!r}: expected {', '.join(LINT_RULES)}"
+            )
+    return frozenset(names)
+
+
+def _show(exchange: Exchange) -> str:
+    raw = exchange.request_head.raw
+    if exchange.method or not raw:
+        return show_exchange(exchange)
+    first = raw.splitlines()[0] if raw.strip() else raw
+    return f"{show_value(first, _LINE_SHOWN)} -> {show_outcome(exchange)}"
+
+
+def _received_at(exchange: Exchange) -> float:
+    return exchange.received_at
+
+
+# One exchange
+
+
+def _read_head(exchange: Exchange) -> bytes:
+    """Return the head of a request as it came, without what may stand behind it."""
+    raw = exchange.request_head.raw
+    end = _find_head_end(raw) if isinstance(exchange.request_head, UnparsedHead) else None
+    return raw if end is None else raw[: end.end()]
+
+
+def _is_hostless(exchange: Exchange) -> bool:
+    raw = exchange.request_head.raw
+    line = _match_line(raw)
+    # A head that was cut off may have lost its Host.
+    is_whole = _find_head_end(raw) is not None
+    is_due = line is not None and line[1] != b"0" and is_whole
+    return is_due and not _find_hosts(_read_head(exchange))
+
+
+def _has_repeated_host(exchange: Exchange) -> bool:
+    return len(_find_hosts(_read_head(exchange))) > 1
+
+
+def _has_bare_lf(exchange: Exchange) -> bool:
+    if not isinstance(exchange.request_head, UnparsedHead):
+        return "bare LF" in (exchange.error or "")
+    head = _read_head(exchange)
+    return _match_line(head) is not None and _find_bare_lf(head) is not None
+
+
+def _has_length_and_coding(exchange: Exchange) -> bool:
+    head = _read_head(exchange)
+    return _find_length(head) is not None and _find_coding(head) is not None
+
+
+def _has_fold(exchange: Exchange) -> bool:
+    is_request = _match_line(exchange.request_head.raw) is not None
+    return is_request and _find_fold(_read_head(exchange)) is not None
+
+
+def _has_needless_body(exchange: Exchange) -> bool:
+    return exchange.method in ("GET", "HEAD") and exchange.request_body_length > 0
+
+
+def _is_unmasked(exchange: Exchange) -> bool:
+    return exchange.is_websocket and _UNMASKED in (exchange.error or "")
+
+
+def _is_without_close(exchange: Exchange) -> bool:
+    if not exchange.is_websocket or not exchange.is_done or exchange.fault is not None:
+        return False
+    closes = [one for one in exchange.frames if one.opcode == WebSocketOpCode.Close]
+    return not any(
+        close.direction == "received"
+        or close.close_code == _GOING_AWAY
+        or close.close_code in _FAILED_CODES
+        for close in closes
+    )
+
+
+def _is_old(exchange: Exchange) -> bool:
+    line = _match_line(exchange.request_head.raw)
+    return line is not None and line[1] == b"0"
+
+
+_CHECKS: dict[str, Callable[[Exchange], bool]] = {
+    "missing-host": _is_hostless,
+    "repeated-host": _has_repeated_host,
+    "bare-lf": _has_bare_lf,
+    "length-and-chunked": _has_length_and_coding,
+    "folded-header": _has_fold,
+    "body-on-get": _has_needless_body,
+    "unmasked-frame": _is_unmasked,
+    "no-close-frame": _is_without_close,
+    "http-1.0": _is_old,
+}
+
+
+# Credentials
+
+
+def _list_values(headers: Headers, name: str) -> list[str]:
+    return [value.decode("latin-1") for value in headers.get(name, [])]
+
+
+def _list_cookies(exchange: Exchange) -> Iterator[tuple[str, str]]:
+    for value in _list_values(exchange.request_headers, "cookie"):
+        for pair in value.split(";"):
+            name, equals, content = pair.strip().partition("=")
+            if equals:
+                yield name, content
+
+
+def _list_credentials(exchange: Exchange) -> Iterator[tuple[str, str, str]]:
+    """List what an exchange carries: what it is, its value, and for whom it may be."""
+    origin = f"{exchange.connection.local}"
+    for value in _list_values(exchange.request_headers, "authorization"):
+        yield "Authorization", value, origin
+    # Cookies are of a host, whatever its port (RFC 6265 section 8.5).
+    host = exchange.request_headers.text("host") or ""
+    name_only = host.rpartition(":")[0] if re.search(r":\d+$", host) else host
+    for name, value in _list_cookies(exchange):
+        yield f"cookie {name}", value, name_only.lower()
+
+
+def _find_credentials(own: list[Exchange], others: list[Exchange]) -> Iterator[LintNote]:
+    first: dict[tuple[str, str], tuple[float, str, Exchange]] = {}
+    for exchange in others:
+        for what, value, whose in _list_credentials(exchange):
+            first.setdefault((what, value), (exchange.received_at, whose, exchange))
+    found: dict[str, list[Exchange]] = {}
+    before: dict[str, Exchange] = {}
+    own_first: set[tuple[str, str]] = set()
+    for exchange in own:
+        for what, value, whose in _list_credentials(exchange):
+            at, owner, earlier = first.get((what, value), (float("inf"), "", exchange))
+            if exchange.received_at < at:
+                own_first.add((what, value))
+            elif owner != whose and (what, value) not in own_first and value:
+                found.setdefault(what, []).append(exchange)
+                before.setdefault(what, earlier)
+    for what, exchanges in found.items():
+        base = before[what].url.partition("://")
+        authority = base[2].partition("/")[0]
+        detail = f"{what} was sent to {base[0]}://{authority} before"
+        yield LintNote("credentials-elsewhere", tuple(exchanges), detail)
+
+
+def _list_secure_cookies(exchanges: Iterable[Exchange]) -> frozenset[str]:
+    """List the cookies that servers have set for encrypted connections only."""
+    names = set()
+    for exchange in exchanges:
+        if exchange.response_head:
+            for value in _list_values(exchange.response_headers, "set-cookie"):
+                pair, *attributes = value.split(";")
+                if any(each.strip().lower() == "secure" for each in attributes):
+                    names.add(pair.partition("=")[0].strip())
+    return frozenset(names)
+
+
+def _find_cookies(own: list[Exchange], secure: Collection[str]) -> Iterator[LintNote]:
+    found: dict[str, list[Exchange]] = {}
+    for exchange in own:
+        if exchange.connection.is_tls:
+            continue
+        for name, _ in _list_cookies(exchange):
+            if name in secure or _is_secret_name(name):
+                found.setdefault(name, []).append(exchange)
+    for name, exchanges in found.items():
+        why = "which was set as Secure" if name in secure else "by its name a secret"
+        yield LintNote("cookie-over-plain", tuple(exchanges), f"cookie {name}, {why}")
+
+
+# Connections
+
+
+def _find_new_connections(own: list[Exchange], idle_s: float) -> Iterator[LintNote]:
+    kept: dict[str, Exchange] = {}
+    found: list[Exchange] = []
+    for exchange in own:
+        if not _is_lonely(exchange):
+            continue
+        client = exchange.request_headers.text("user-agent") or ""
+        last = kept.get(client)
+        kept[client] = exchange
+        if last is None or last.done_at is None:
+            continue
+        # One that was opened while the other was busy is a second one with reason.
+        pause_s = exchange.connection.opened_at - last.done_at
+        if 0 <= pause_s < idle_s:
+            found.append(exchange)
+    if found:
+        asked = sum(_asks_to_close(exchange) for exchange in found)
+        detail = f"{count(asked, 'request')} asked for that by Connection: close" if asked else ""
+        yield LintNote("new-connection", tuple(found), detail)
+
+
+def _is_lonely(exchange: Exchange) -> bool:
+    """Tell whether it had a connection for itself that might have carried another one."""
+    if (
+        exchange.connection.requests != 1
+        or exchange.is_websocket
+        or not exchange.is_complete
+        or exchange.fault is not None
+        or exchange.http_version != "1.1"
+    ):
+        return False
+    answer = (exchange.response_headers.text("connection") or "").lower()
+    return "close" not in answer or _asks_to_close(exchange)
+
+
+def _asks_to_close(exchange: Exchange) -> bool:
+    return "close" in (exchange.request_headers.text("connection") or "").lower()
