@@ -3,10 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from support import leaks
+
+ONCE = frozenset(
+    (
+        "autobahn",
+        "bench",
+        "conformance",
+        "soak",
+        "test_clients",
+        "test_readme",
+        "test_tls_clients",
+        "viewer",
+    )
+)
+"""Of tests/, what says the same with every Python, and need be run with one of them only."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what need be run once."""
+    root = Path(__file__).parent
+    for item in items:
+        parts = item.path.relative_to(root).with_suffix("").parts
+        if not ONCE.isdisjoint(parts):
+            item.add_marker("once")
 
 
 @pytest.fixture(autouse=True)
