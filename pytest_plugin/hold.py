@@ -27,23 +27,38 @@ CURL_SHOWN = 1000
 NAME = "kit-hold"
 
 
-def install(config: pytest.Config) -> None:
+def install(config: pytest.Config, *, is_demanded: bool = True) -> None:
     """Have tests that fail wait.
+
+    Args:
+        config: of this process.
+        is_demanded: whether it is an error that nobody can press Enter, as it is for the
+            option; its ini key then does nothing.
 
     Raises:
         pytest.UsageError: nobody could press Enter.
     """
+    obstacle = find_obstacle(config)
+    if obstacle is None:
+        release(config)
+        config.pluginmanager.register(Hold(config), NAME)
+    elif is_demanded:
+        raise pytest.UsageError(f"--kit-hold waits for Enter, {obstacle}")
+
+
+def find_obstacle(config: pytest.Config) -> str | None:
+    """Tell why nobody could press Enter; None if somebody can."""
     if workers.is_worker(config) or is_distributed(config):
-        raise pytest.UsageError(
-            "--kit-hold waits for Enter, which the workers of pytest-xdist cannot be given: "
-            "run with -n 0"
-        )
+        return "which the workers of pytest-xdist cannot be given: run with -n 0"
+    capture: Any = config.pluginmanager.getplugin("capturemanager")
     release(config)
-    if sys.stdin is None or not sys.stdin.isatty():
-        raise pytest.UsageError(
-            "--kit-hold waits for Enter, and standard input is no terminal: leave it out here"
-        )
-    config.pluginmanager.register(Hold(config), NAME)
+    try:
+        if sys.stdin is None or not sys.stdin.isatty():
+            return "and standard input is no terminal: leave it out here"
+    finally:
+        if capture is not None:
+            capture.resume()
+    return None
 
 
 def is_distributed(config: pytest.Config) -> bool:

@@ -157,6 +157,9 @@ def _add_artifacts(group: pytest.OptionGroup, parser: pytest.Parser) -> None:
         action="store_true",
         help="keep the servers of a test that fails up until Enter is pressed",
     )
+    parser.addini(
+        "kit_hold", "as --kit-hold, where somebody can press Enter", type="bool", default=False
+    )
 
 
 def read_artifacts(config: pytest.Config) -> list[tuple[str, str, str]]:

@@ -76,10 +76,11 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_plugin import artifacts
 
         artifacts.install(config, wanted)
-    if config.getoption("kit_hold"):
+    is_told_to_hold = config.getoption("kit_hold")
+    if is_told_to_hold or config.getini("kit_hold"):
         from pytest_plugin import hold
 
-        hold.install(config)
+        hold.install(config, is_demanded=is_told_to_hold)
     coverage = config.getoption("kit_route_coverage")
     if coverage is None:
         coverage = config.getini("kit_route_coverage")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import trio
 
-from kit import HTTPServer, StateError, WaitTimeoutError
+from kit import HTTPClient, HTTPServer, StateError, WaitTimeoutError
 from kit.loops import LoopSignal, find_trio, run_in_thread
 from support.deadlines import scaled
 
@@ -57,6 +57,18 @@ def test_a_loop_that_is_over_is_not_woken(run: Run) -> None:
         return LoopSignal()
 
     run(make).set()
+
+
+def test_a_server_and_a_client_are_async_context_managers_in_either(run: Run) -> None:
+    async def use() -> None:
+        async with HTTPServer(("127.0.0.1", 0)) as server:
+            assert server.is_running
+            async with HTTPClient(server.addr) as client:
+                client.get("/")
+                await server.wait_for_async("GET /", timeout=scaled(WAIT_S))
+        assert not server.is_running
+
+    run(use)
 
 
 def test_outside_a_loop_it_says_so() -> None:

@@ -31,6 +31,7 @@ from kit.engine.transaction import MAX_REDIRECTS, Transaction
 from kit.errors import ConfigurationError, HandshakeError, KitError, LimitError, StateError
 from kit.faults.host import FaultHost
 from kit.limits import Limits, check_limits
+from kit.loops import run_in_thread
 from kit.messages import error_from_transport
 from kit.wire import tls
 from kit.wire.websocket import ClientHandshake
@@ -180,9 +181,7 @@ class HTTPClient(FaultHost):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        import asyncio
-
-        await asyncio.to_thread(self.stop)
+        await run_in_thread(self.stop)
 
     # Requests
 

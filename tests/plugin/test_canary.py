@@ -76,6 +76,21 @@ def test_a_canary_in_output_or_a_junit_file_fails_the_run(
     )
 
 
+def test_a_canary_in_an_artifact_of_the_run_fails_it(run_tests: RunTests) -> None:
+    source = f"""
+        import kit
+
+        def test_it(kit_plain_server):
+            kit_plain_server.expect("GET", "/").respond("the {CANARY} is in the body")
+            urllib.request.urlopen(kit_plain_server.url_for("/"), timeout=20).close()
+        """
+    artifacts = ("--kit-har=run.har", "--kit-report=run.html")
+    result = run_tests(source, *artifacts, f"--kit-canary={CANARY}")
+    result.assert_outcomes(passed=1)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["*= kit canary =*", "  */run.html (plain)", "  */run.har (plain)"])
+
+
 def test_a_canary_that_is_too_short_is_refused(run_tests: RunTests) -> None:
     result = run_tests("", "--kit-canary=short")
     assert result.ret == pytest.ExitCode.USAGE_ERROR

@@ -236,6 +236,23 @@ def test_without_a_terminal_it_is_refused(run_tests: RunTests) -> None:
     )
 
 
+def test_the_ini_key_holds_where_there_is_a_terminal(
+    start: Start, pytester: pytest.Pytester
+) -> None:
+    pytester.makeini("[pytest]\nkit_hold = true\n")
+    terminal = start(FAILING)
+    terminal.read_until(PROMPT)
+    terminal.type("\n")
+    assert "1 failed, 1 passed" in terminal.read_all()
+
+
+def test_the_ini_key_is_passed_over_without_a_terminal(
+    run_tests: RunTests, pytester: pytest.Pytester
+) -> None:
+    pytester.makeini("[pytest]\nkit_hold = true\n")
+    run_tests(FAILING).assert_outcomes(passed=1, failed=1)
+
+
 def test_with_workers_it_is_refused(run_tests: RunTests) -> None:
     result = run_tests(FAILING, "-p", "xdist", "-n", "1", "--kit-hold")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
