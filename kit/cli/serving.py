@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
@@ -199,7 +201,17 @@ def run_server(
         log.close()
         signal.signal(signal.SIGTERM, previous)
     if log.broken.is_set():
+        _let_go_of_output()
         raise click.ClickException("nobody reads the output any more")
+
+
+def _let_go_of_output() -> None:
+    """Send nowhere what is still buffered, over which the interpreter's exit would trip."""
+    # Without a descriptor, as under a test runner, there is nothing to trip over.
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _interrupt(*_: object) -> NoReturn:
