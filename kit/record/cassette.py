@@ -135,6 +135,7 @@ class Cassette:
         self._problems: list[str] = []
         self._more_problems = 0
         self._not_recorded = 0
+        self._not_compared = 0
         self._ignored: set[str] = set()
         self._secrets = None if redaction is None else redaction.secrets()
         self._is_finished = False
@@ -291,6 +292,11 @@ class Cassette:
         self.settle()
         with self._lock:
             taken, self._taken = self._taken, []
+            lost = self._not_recorded + len(self._open) - self._not_compared
+            self._not_compared += lost
+        if lost:
+            requests = "a request" if lost == 1 else f"{lost} requests"
+            self._note(f"upstream gave no whole answer to {requests}: there is nothing to compare")
         for entry in self._make_entries(taken):
             found = self._deck.take(entry.request, is_websocket=is_socket(entry))
             if found is None:

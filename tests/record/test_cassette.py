@@ -283,6 +283,27 @@ def test_verify_tells_of_a_request_that_was_not_recorded(studio: Studio) -> None
         assert [entry.request.path for entry in deck.cassette.unused()] == ["/a"]
 
 
+def test_verify_tells_of_an_upstream_that_does_not_answer(studio: Studio) -> None:
+    upstream = studio.open_upstream()
+    studio.record("/a", "/b")
+    studio.close_upstream()
+    with (
+        Upstream(upstream.url, timeout_s=T) as gone,
+        studio.insert("verify", upstream=gone) as deck,
+    ):
+        assert deck.get("/a")[0] == 502
+        assert deck.cassette.verify() == [
+            "upstream gave no whole answer to a request: there is nothing to compare"
+        ]
+        assert deck.get("/b")[0] == 502
+        assert deck.get("/b")[0] == 502
+        assert deck.cassette.verify()[1:] == [
+            "upstream gave no whole answer to 2 requests: there is nothing to compare"
+        ]
+        deck.cassette.finish()
+        assert len(deck.cassette.problems()) == 2
+
+
 @pytest.mark.parametrize("mode", ["once", "new_episodes", "all", "rewrite", "verify"])
 def test_a_mode_that_asks_upstream_wants_one(studio: Studio, mode: str) -> None:
     with pytest.raises(ConfigurationError) as caught, studio.insert(mode):
