@@ -15,11 +15,14 @@ if TYPE_CHECKING:
 class LoopSignal:
     """Wakes a coroutine from any thread; made and awaited in its event loop.
 
+    Attributes:
+        is_expired: whether the time of its timer is over.
+
     Raises:
         StateError: no event loop runs here.
     """
 
-    __slots__ = ("_event", "_schedule", "_timer")
+    __slots__ = ("_event", "_schedule", "_timer", "is_expired")
 
     def __init__(self) -> None:
         self._event: Any
@@ -31,6 +34,7 @@ class LoopSignal:
         else:
             self._event, self._schedule = _find_asyncio()
         self._timer: threading.Timer | None = None
+        self.is_expired: bool = False
 
     def set(self) -> None:
         """Wake the coroutine; any thread."""
@@ -43,9 +47,13 @@ class LoopSignal:
         """Wake it also when this time is over; a second timer is not started."""
         # A loop's own timers stand still while a test freezes time; a thread's do not.
         if self._timer is None:
-            self._timer = threading.Timer(seconds, self.set)
+            self._timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), self._expire)
             self._timer.daemon = True
             self._timer.start()
+
+    def _expire(self) -> None:
+        self.is_expired = True
+        self.set()
 
     async def wait(self) -> None:
         """Wait until it is set, and clear it."""

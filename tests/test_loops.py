@@ -44,9 +44,11 @@ def test_a_thread_wakes_a_coroutine_as_often_as_it_likes(run: Run) -> None:
 def test_it_wakes_by_itself_when_the_time_is_over(run: Run) -> None:
     async def wait() -> None:
         signal = LoopSignal()
+        was_expired = signal.is_expired
         signal.start_timer(0.01)
         signal.start_timer(1000.0)
         await signal.wait()
+        assert (was_expired, signal.is_expired) == (False, True)
         signal.close()
 
     run(wait)

@@ -285,6 +285,16 @@ def test_a_stream_comes_piece_by_piece_before_its_end(chain: Chain) -> None:
     connection.close()
 
 
+def test_the_trailers_of_a_stream_are_passed_on(chain: Chain) -> None:
+    front = chain.chain(("GET", "/", lambda _: Response(["a", "b"], trailers={"X-Sum": "2"})))
+    with HTTPClient(front.addr) as client:
+        response = client.get("/").wait(T)
+    assert response.body == b"ab"
+    assert response.trailers.text("X-Sum") == "2"
+    [upstream] = chain.journal.wait_for(state="complete", timeout=T)
+    assert upstream.response_trailers == [(b"X-Sum", b"2")]
+
+
 def test_a_stream_that_breaks_upstream_breaks_here(chain: Chain) -> None:
     def stream(request: Request) -> Response:
         def pieces() -> Iterator[bytes]:

@@ -96,7 +96,7 @@ class HTTPClient(FaultHost):
         check_bound("max_pending", max_pending, least=1)
         check_bound("max_redirects", max_redirects, least=0)
         self._context = ssl_context if cafile is None else tls.client_context(cafile)
-        self.limits = check_limits(limits)
+        self.limits: Limits = check_limits(limits)
         self._timeout_s = timeout_s
         self._max_connections = max_connections
         self._max_pending = max_pending
@@ -425,18 +425,10 @@ class HTTPClient(FaultHost):
             if handle._is_done:
                 return
             handle._is_done = True
-            event = handle._event
+            wakers, handle._wakers = handle._wakers, ()
             self._inbox.append(handle)
-        if event is not None:
-            event.set()
-
-    def _event_for(self, handle: RequestHandle) -> threading.Event:
-        with self._lock:
-            if handle._event is None:
-                handle._event = threading.Event()
-                if handle._is_done:
-                    handle._event.set()
-            return handle._event
+        for wake in wakers:
+            wake()
 
     def _cancel(self, handle: RequestHandle) -> bool:
         transaction = handle._transaction
@@ -449,9 +441,9 @@ class HTTPClient(FaultHost):
             handle._is_done = handle._is_cancelled = True
             self._unfinished.discard(handle)
             self._pending -= 1
-            event = handle._event
-        if event is not None:
-            event.set()
+            wakers, handle._wakers = handle._wakers, ()
+        for wake in wakers:
+            wake()
         if self._pool is not None:
             self._pool.cancel(transaction)
         return True

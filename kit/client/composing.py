@@ -200,6 +200,9 @@ def build_response(transaction: Transaction, limits: Limits) -> Response:
         )
     except KitError as error:
         return error_from_transport(error, transaction.url)
-    return response_from_wire(
+    response = response_from_wire(
         transaction.status, transaction.reason, transaction.raw_headers, body, transaction.url
     )
+    if transaction.raw_trailers:
+        response._trailers = Headers.from_raw(transaction.raw_trailers)
+    return response

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from kit.client.composing import build_response
 from kit.errors import StateError, WaitTimeoutError
 from kit.limits import MIB
+from kit.loops import LoopSignal
 from kit.messages import Response
 from kit.opcodes import WebSocketOpCode
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from kit.engine.client_session import ClientSession
     from kit.engine.transaction import Transaction
 
+Waker = Callable[[], None]
 ResponseCallback = Callable[[Response], object]
 MessageCallback = Callable[[WebSocketOpCode, "str | bytes"], object]
 
@@ -37,12 +39,12 @@ class RequestHandle:
     __slots__ = (
         "_callback",
         "_client",
-        "_event",
         "_is_cancelled",
         "_is_done",
         "_response",
         "_transaction",
         "_url",
+        "_wakers",
         "method",
         "path",
     )
@@ -50,14 +52,14 @@ class RequestHandle:
     def __init__(
         self, client: HTTPClient, method: str, path: str, callback: ResponseCallback | None
     ) -> None:
-        self.method = method
-        self.path = path
+        self.method: str = method
+        self.path: str = path
         self._client = client
         self._callback = callback
         self._transaction: Transaction | None = None
         self._url = ""
         self._response: Response | None = None
-        self._event: threading.Event | None = None
+        self._wakers: tuple[Waker, ...] = ()
         self._is_done = False
         self._is_cancelled = False
 
@@ -100,12 +102,49 @@ class RequestHandle:
             WaitTimeoutError: it was not done in time.
         """
         if not self._is_done:
-            event = self._client._event_for(self)
-            if not event.wait(timeout):
-                state = "unknown" if self._transaction is None else self._transaction.state
-                raise WaitTimeoutError(
-                    f"{self.method} {self.path} was not done after {timeout:g} s: {state}"
-                )
+            event = threading.Event()
+            self._enlist(event.set)
+            try:
+                event.wait(timeout)
+            finally:
+                self._dismiss(event.set)
+        return self._give_result(timeout)
+
+    async def wait_async(self, timeout: float | None = None) -> Response:
+        """Wait like `wait`, in an event loop: asyncio's, or trio's.
+
+        A wait that is cancelled leaves the request alone.
+        """
+        if not self._is_done:
+            signal = LoopSignal()
+            self._enlist(signal.set)
+            try:
+                if timeout is not None:
+                    signal.start_timer(timeout)
+                await signal.wait()
+            finally:
+                self._dismiss(signal.set)
+                signal.close()
+        return self._give_result(timeout)
+
+    def _enlist(self, wake: Waker) -> None:
+        """Have a waiter woken once it is done, at once if it is already."""
+        with self._client._lock:
+            if not self._is_done:
+                self._wakers = (*self._wakers, wake)
+                return
+        wake()
+
+    def _dismiss(self, wake: Waker) -> None:
+        with self._client._lock:
+            self._wakers = tuple(other for other in self._wakers if other != wake)
+
+    def _give_result(self, timeout: float | None) -> Response:
+        if not self._is_done:
+            state = "unknown" if self._transaction is None else self._transaction.state
+            raise WaitTimeoutError(
+                f"{self.method} {self.path} was not done after {timeout:g} s: {state}"
+            )
         response = self.response
         if response is None:
             raise StateError(f"{self.method} {self.path} has no response")
@@ -136,6 +175,7 @@ class WebSocketHandle:
         self._transaction: Transaction | None = None
         self._messages: collections.deque[tuple[WebSocketOpCode, str | bytes]] = collections.deque()
         self._arrived = threading.Condition()
+        self._wakers: list[Waker] = []
         self._is_throttled = False
         self._undelivered = 0
         self._undelivered_bytes = 0
@@ -203,17 +243,50 @@ class WebSocketHandle:
             StateError: there is a callback, which gets the messages; or the Close
                 has been received before.
         """
-        if self._callback is not None:
-            raise StateError("this websocket has a callback, which gets its messages in update()")
+        self._check_receives()
         with self._arrived:
             if not self._arrived.wait_for(lambda: self._messages or self._is_finished, timeout):
-                raise WaitTimeoutError(
-                    f"nothing arrived on websocket {self.path} within {timeout:g} s"
-                )
+                raise self._make_timeout_error(timeout)
         message = self._take()
         if message is None:
-            raise StateError(f"websocket {self.path} is closed, and its Close was received")
+            raise self._make_end_error()
         return message
+
+    async def receive_async(
+        self, timeout: float | None = None
+    ) -> tuple[WebSocketOpCode, str | bytes]:
+        """Wait like `receive`, in an event loop: asyncio's, or trio's.
+
+        A wait that is cancelled has taken nothing.
+        """
+        self._check_receives()
+        signal = LoopSignal()
+        with self._arrived:
+            self._wakers.append(signal.set)
+        try:
+            while (message := self._take()) is None:
+                if self._is_finished:
+                    raise self._make_end_error()
+                if signal.is_expired:
+                    raise self._make_timeout_error(timeout)
+                if timeout is not None:
+                    signal.start_timer(timeout)
+                await signal.wait()
+        finally:
+            with self._arrived:
+                self._wakers.remove(signal.set)
+            signal.close()
+        return message
+
+    def _check_receives(self) -> None:
+        if self._callback is not None:
+            raise StateError("this websocket has a callback, which gets its messages in update()")
+
+    def _make_timeout_error(self, timeout: float | None) -> WaitTimeoutError:
+        return WaitTimeoutError(f"nothing arrived on websocket {self.path} within {timeout:g} s")
+
+    def _make_end_error(self) -> StateError:
+        return StateError(f"websocket {self.path} is closed, and its Close was received")
 
     def _take(self) -> tuple[WebSocketOpCode, str | bytes] | None:
         try:
@@ -229,7 +302,7 @@ class WebSocketHandle:
             self._undelivered_bytes -= len(payload)
             if opcode == WebSocketOpCode.Close:
                 self._is_finished = True
-                self._arrived.notify_all()
+                self._wake_all()
             goes_on = (
                 self._is_throttled
                 and self._undelivered <= WEBSOCKET_ROOM // 2
@@ -239,6 +312,11 @@ class WebSocketHandle:
                 self._is_throttled = False
         if goes_on:
             self._session.go_on()
+
+    def _wake_all(self) -> None:
+        self._arrived.notify_all()
+        for wake in self._wakers:
+            wake()
 
     # The relay's threads
 
@@ -250,7 +328,7 @@ class WebSocketHandle:
                 self._messages.append((opcode, payload))
             else:
                 self._client._inbox.append((self, opcode, payload))
-            self._arrived.notify_all()
+            self._wake_all()
         if opcode == WebSocketOpCode.Close:
             self._client._forget_socket(self)
 

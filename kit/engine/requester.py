@@ -75,6 +75,10 @@ class Requester(Channel):
         "transaction",
     )
 
+    # Assigned here too, so declared again for type checkers.
+    deadline: float
+    stream: Stream
+
     def __init__(
         self,
         relay: Relay,
@@ -85,9 +89,9 @@ class Requester(Channel):
     ) -> None:
         self._addresses = addresses
         self._pool = pool
-        self.origin = origin
+        self.origin: Origin = origin
         self.transaction: Transaction | None = transaction
-        self.served = 0
+        self.served: int = 0
         self._protocol = ClientProtocol(pool.limits)
         self._blocks: Iterator[bytes] | None = None
         self._is_sent = False
@@ -278,6 +282,7 @@ class Requester(Channel):
             elif isinstance(event, bytes):
                 transaction.take(event, self._pool.limits)
             elif isinstance(event, EndOfMessage):
+                transaction.raw_trailers = event.trailers
                 return self._complete(transaction)
             else:
                 return None

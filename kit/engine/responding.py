@@ -14,7 +14,9 @@ from kit.engine.handling import NO_REQUEST, Application, Handling
 from kit.engine.pace import is_slow
 from kit.engine.sending import close_source, serialize
 from kit.engine.timers import NEVER
+from kit.messages import BodyStream
 from kit.record import BodyCapture
+from kit.record.connection import AFTER_RESPONSE
 from kit.wire.faulty import FaultyStream
 from kit.wire.http1 import ServerProtocol
 
@@ -46,6 +48,11 @@ class Responding(Handling):
         "_protocol",
         "_source",
     )
+
+    # Assigned here too, so declared again for type checkers.
+    deadline: float
+    exchange: Exchange | None
+    stream: Stream
 
     def __init__(
         self, relay: Relay, stream: Stream, app: Application, info: ConnectionInfo
@@ -125,9 +132,7 @@ class Responding(Handling):
             try:
                 piece = next(source, None)
                 data = (
-                    self._protocol.end_response()
-                    if piece is None
-                    else self._protocol.send_data(piece)
+                    self._end_stream(source) if piece is None else self._protocol.send_data(piece)
                 )
             except BaseException as error:
                 # The head is out: all that can be done is to end in mid-body.
@@ -140,6 +145,15 @@ class Responding(Handling):
             if piece is None:
                 return self._end_pump()
             capture.feed(piece)
+
+    def _end_stream(self, source: Iterator[bytes]) -> bytes:
+        if not isinstance(source, BodyStream) or source.make_trailers is None:
+            return self._protocol.end_response()
+        trailers = source.make_trailers()
+        data = self._protocol.end_response(trailers)
+        if self.request.http_version != "1.0":
+            cast("Exchange", self.exchange).response_trailers = trailers
+        return data
 
     def _end_pump(self) -> int | None:
         self._record_stream()
@@ -173,6 +187,7 @@ class Responding(Handling):
             return self._hold(READ)
         if self._protocol.keep_alive:
             return None
+        self.info.note_end(AFTER_RESPONSE)
         # What a client has pipelined all the same is thrown away as well.
         return self._drain_first() if self._has_input() else self._leave()
 

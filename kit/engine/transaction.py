@@ -75,7 +75,7 @@ class Body:
     def __init__(self, source: bytes | IO[bytes]) -> None:
         self._source = source
         self._start = 0
-        self.is_repeatable = True
+        self.is_repeatable: bool = True
         self.length: int | None
         if isinstance(source, bytes):
             self.length = len(source)
@@ -121,8 +121,8 @@ class Transaction:
         finish: called once with the transaction, on the relay's threads.
 
     Attributes:
-        status, reason, raw_headers, body: the final response, once `error` is
-            None and it is done.
+        status, reason, raw_headers, raw_trailers, body: the final response, once
+            `error` is None and it is done.
         error: why there is no response.
         state: what it is doing, in words.
         connection: what carries it right now.
@@ -144,28 +144,29 @@ class Transaction:
         redirects: int,
         finish: Callable[[Transaction], None],
     ) -> None:
-        self.origin = origin
-        self.method = method
-        self.target = target
-        self.headers = headers
+        self.origin: Origin = origin
+        self.method: str = method
+        self.target: str = target
+        self.headers: list[tuple[bytes, bytes]] = headers
         self.body = body
         self.sink = sink
         self._max_redirects = self._redirects_left = redirects
-        self.is_repeat = False
+        self.is_repeat: bool = False
         self.is_cancelled = False
-        self.state = "waiting for a connection"
+        self.state: str = "waiting for a connection"
         self.connection: Requester | None = None
         self.addresses: list[SocketAddress] = []
         self.alarm: Call | None = None
         self.upgrade: Upgrade | None = None
         self.injection: Injection | None = None
-        self.status = 0
-        self.reason = ""
+        self.status: int = 0
+        self.reason: str = ""
         self.raw_headers: list[tuple[bytes, bytes]] = []
+        self.raw_trailers: list[tuple[bytes, bytes]] = []
         self.error: BaseException | None = None
         self._finish = finish
         self._pieces: list[bytes] = []
-        self.received_bytes = 0
+        self.received_bytes: int = 0
 
     @property
     def url(self) -> str:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import zlib
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from kit.errors import LocalProtocolError
+from kit.headers import Headers, check_fields
 from kit.messages.content import GZIP_WBITS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Self
 
-    from kit.headers import RawHeaders
+    from kit.headers import HeadersLike, RawHeaders
 
 BLOCK_BYTES: Final = 64 * 1024
 """A file is read in blocks of this size."""
@@ -37,10 +40,10 @@ class Encoded:
         body: bytes | BodyStream,
         length: int | None,
     ) -> None:
-        self.status = status
-        self.raw_headers = raw_headers
-        self.body = body
-        self.length = length
+        self.status: int = status
+        self.raw_headers: RawHeaders = raw_headers
+        self.body: bytes | BodyStream = body
+        self.length: int | None = length
 
     def __repr__(self) -> str:
         length = "unknown length" if self.length is None else f"{self.length} bytes"
@@ -48,13 +51,19 @@ class Encoded:
 
 
 class BodyStream(Iterator[bytes]):
-    """Pieces of a body, never empty ones; closing it closes where they come from."""
+    """Pieces of a body, never empty ones; closing it closes where they come from.
 
-    __slots__ = ("_pieces", "_source")
+    Attributes:
+        make_trailers: gives the trailer fields, once the body is at its end; None
+            where there are none.
+    """
+
+    __slots__ = ("_pieces", "_source", "make_trailers")
 
     def __init__(self, source: object, pieces: Iterator[bytes]) -> None:
         self._source = source
         self._pieces = pieces
+        self.make_trailers: Callable[[], RawHeaders] | None = None
 
     def __iter__(self) -> Self:
         return self
@@ -88,6 +97,35 @@ def stream_iterable(source: Iterable[str | bytes], *, gzip: bool) -> BodyStream:
     """Stream the pieces of an iterable; when compressed, each can be read at once."""
     pieces = _encode_pieces(source)
     return BodyStream(source, _compress(pieces, flush=True) if gzip else pieces)
+
+
+def add_trailers(encoded: Encoded, trailers: Headers | Callable[[], HeadersLike]) -> Encoded:
+    """Have fields follow the body, which is streamed then (RFC 9112 section 7.1.2).
+
+    Raises:
+        LocalProtocolError: the body has a Content-Length, or a field cannot be sent.
+    """
+    fields = encoded.raw_headers
+    names = {name.lower() for name, _ in fields}
+    if b"content-length" in names:
+        msg = "trailers follow a chunked body, which has no Content-Length: leave that header out"
+        raise LocalProtocolError(msg)
+    if isinstance(trailers, Headers):
+        check_fields(trailers)
+        if trailers and b"trailer" not in names:
+            # RFC 9110 section 6.6.2: a sender should tell which are to come.
+            announced = dict.fromkeys(name for name, _ in trailers.raw)
+            fields = [*fields, (b"Trailer", b", ".join(announced))]
+    body = encoded.body
+    if isinstance(body, bytes):
+        body = BodyStream(None, iter((body,) if body else ()))
+    body.make_trailers = functools.partial(_list_trailers, trailers)
+    return Encoded(encoded.status, fields, body, None)
+
+
+def _list_trailers(trailers: Headers | Callable[[], HeadersLike]) -> RawHeaders:
+    given = trailers if isinstance(trailers, Headers) else Headers(trailers())
+    return list(given.raw)
 
 
 def _measure(file: Any) -> int | None:

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlencode
 from kit.errors import BodyError, SerializableError, StateError
 from kit.headers import Headers
 from kit.messages import content
+from kit.messages.cookies import parse_cookies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -76,6 +77,7 @@ class Request:
         raw_headers: the header fields in the order and case in which they came.
         stream: the body as a binary file.
         matches: decoded wildcards of the route's pattern, `name -> text`.
+        trailers: the fields that followed a chunked body (RFC 9110 section 6.5).
         http_version: "1.1" or "1.0".
         scheme: "http" or "https".
     """
@@ -96,6 +98,7 @@ class Request:
         "scheme",
         "stream",
         "target",
+        "trailers",
     )
 
     client_address: tuple[str, int]
@@ -108,6 +111,7 @@ class Request:
     raw_headers: RawHeaders
     stream: IO[bytes]
     matches: dict[str, str]
+    trailers: Headers
     http_version: str
     scheme: str
     _body: bytes | None
@@ -209,11 +213,8 @@ class Request:
         """Cookies by name, as latin-1 text; the first of a name (RFC 6265 section 5.4)."""
         cookies: dict[str, str] = {}
         for field in self.headers.get(b"cookie", []):
-            for pair in field.decode("latin-1").split(";"):
-                name, separator, value = pair.strip(" \t").partition("=")
-                if separator and name:
-                    value = value[1:-1] if value[:1] == value[-1:] == '"' != value else value
-                    cookies.setdefault(name, value)
+            for name, value in parse_cookies(field.decode("latin-1")):
+                cookies.setdefault(name, value)
         return cookies
 
     @property
@@ -417,6 +418,7 @@ _LAZY: Final[dict[str, Callable[[Request], object]]] = {
     "headers": lambda request: Headers.from_raw(request.raw_headers),
     "stream": _make_stream,
     "matches": lambda request: {},  # noqa: ARG005
+    "trailers": lambda request: Headers(),  # noqa: ARG005
     "http_version": lambda request: "1.1",  # noqa: ARG005
     "scheme": lambda request: "http",  # noqa: ARG005
     "_channel": lambda request: None,  # noqa: ARG005

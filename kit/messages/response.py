@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from kit.errors import ConfigurationError, StateError
 from kit.headers import Headers, check_fields
 from kit.messages import content
-from kit.messages.encoded import Encoded, stream_file, stream_iterable
+from kit.messages.cookies import CookieSetting
+from kit.messages.encoded import Encoded, add_trailers, stream_file, stream_iterable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +31,7 @@ _MSGPACK: Final = b"application/vnd.msgpack"
 _NEVER_PACKED: Final = frozenset({204, 205, 206, 304})
 
 
-class Response:
+class Response(CookieSetting):
     """A response.
 
     Args:
@@ -40,6 +41,9 @@ class Response:
         headers: anything that `Headers` takes. A Content-Type is added by the
             kind of payload unless given here.
         compress: gzip when the client accepts it, with `Vary`.
+        trailers: fields that follow the body, which makes it chunked (RFC 9110
+            section 6.5): anything that `Headers` takes, or a function that gives it
+            when the last piece is out. A client of HTTP/1.0 does not get them.
 
     Attributes:
         payload: bytes for bytes and str, else the object itself.
@@ -58,8 +62,8 @@ class Response:
         "_body",
         "_content_type",
         "_exception",
+        "_trailers",
         "compress",
-        "headers",
         "payload",
         "reason",
         "status_code",
@@ -68,13 +72,13 @@ class Response:
 
     payload: Any
     status_code: int
-    headers: Headers
     compress: bool
     reason: str
     url: str
     _body: bytes | None
     _content_type: bytes | None
     _exception: BaseException | None
+    _trailers: Headers | Callable[[], HeadersLike] | None
 
     def __init__(
         self,
@@ -82,6 +86,8 @@ class Response:
         status_code: int = 200,
         headers: HeadersLike | None = None,
         compress: bool = False,
+        *,
+        trailers: HeadersLike | Callable[[], HeadersLike] | None = None,
     ) -> None:
         if type(payload) is bytes:
             self.payload = payload
@@ -92,8 +98,13 @@ class Response:
         else:
             self.payload, self._content_type = _adopt(payload)
         self.status_code = status_code if status_code == 200 else _check_status(status_code)
-        self.headers = _NO_HEADERS if headers is None else Headers(headers)
+        self.headers: Headers = _NO_HEADERS if headers is None else Headers(headers)
         self.compress = compress
+        if trailers is None:
+            self._trailers = None
+        else:
+            self._trailers = trailers if callable(trailers) else Headers(trailers)
+            self.headers = Headers(headers)
 
     @classmethod
     def _received(
@@ -109,6 +120,7 @@ class Response:
         self.url = url
         self._body = body
         self._content_type = None
+        self._trailers = None
         return self
 
     if not TYPE_CHECKING:
@@ -144,6 +156,11 @@ class Response:
 
     def _make_exception(self) -> BaseException | None:
         return None
+
+    @property
+    def trailers(self) -> Headers:
+        """The fields that followed the body, or will; none if a function gives them."""
+        return self._trailers if isinstance(self._trailers, Headers) else _NO_HEADERS
 
     @property
     def body(self) -> bytes:
@@ -199,6 +216,7 @@ class Response:
         """
         body = self._serialize()
         content_type = self._content_type
+        # With trailers, the headers are always an object of their own.
         if body is not None and content_type and self.headers is _NO_HEADERS and not self.compress:
             return Encoded(self.status_code, [(b"Content-Type", content_type)], body, len(body))
         fields = self._list_fields()
@@ -209,8 +227,10 @@ class Response:
         if body is not None:
             if is_packed:
                 body = zlib.compress(body, wbits=content.GZIP_WBITS)
-            return Encoded(self.status_code, fields, body, len(body))
-        return self._encode_stream(fields, is_packed=is_packed)
+            encoded = Encoded(self.status_code, fields, body, len(body))
+        else:
+            encoded = self._encode_stream(fields, is_packed=is_packed)
+        return encoded if self._trailers is None else add_trailers(encoded, self._trailers)
 
     def _list_fields(self) -> RawHeaders:
         check_fields(self.headers)
@@ -273,9 +293,10 @@ class JsonResponse(_ObjectResponse):
     ) -> None:
         self.payload = obj
         self._content_type = _JSON
-        self.status_code = status_code if status_code == 200 else _check_status(status_code)
-        self.headers = _NO_HEADERS if headers is None else Headers(headers)
+        self.status_code: int = status_code if status_code == 200 else _check_status(status_code)
+        self.headers: Headers = _NO_HEADERS if headers is None else Headers(headers)
         self.compress = compress
+        self._trailers = None
 
     def json(self) -> Any:
         """Give the object."""
@@ -315,9 +336,10 @@ class SerializableResponse(_ObjectResponse):
             raise TypeError(msg)
         self.payload = obj
         self._content_type = _MSGPACK
-        self.status_code = status_code if status_code == 200 else _check_status(status_code)
-        self.headers = _NO_HEADERS if headers is None else Headers(headers)
+        self.status_code: int = status_code if status_code == 200 else _check_status(status_code)
+        self.headers: Headers = _NO_HEADERS if headers is None else Headers(headers)
         self.compress = compress
+        self._trailers = None
 
     def _serialize(self) -> bytes:
         return self.payload.dumpb()
@@ -344,6 +366,8 @@ class ErrorResponse(Response):
 
     __slots__ = ()
 
+    payload: Any
+
     def __init__(
         self, obj: Any, status_code: int = 400, headers: HeadersLike | None = None
     ) -> None:
@@ -361,9 +385,10 @@ class ErrorResponse(Response):
                 f"not {type(obj).__name__}"
             )
             raise TypeError(msg)
-        self.status_code = _check_status(status_code, lowest=400)
-        self.headers = _NO_HEADERS if headers is None else Headers(headers)
+        self.status_code: int = _check_status(status_code, lowest=400)
+        self.headers: Headers = _NO_HEADERS if headers is None else Headers(headers)
         self.compress = False
+        self._trailers = None
 
     def _describe_payload(self) -> str:
         if self.status_code == 0:

@@ -51,11 +51,11 @@ class SentHead:
     __slots__ = ("http_version", "method", "raw", "raw_headers", "target")
 
     def __init__(self, method: str, target: str, raw_headers: RawHeaders) -> None:
-        self.method = method
-        self.target = target
-        self.http_version = "1.1"
-        self.raw_headers = raw_headers
-        self.raw = join_head(f"{method} {target} HTTP/1.1", raw_headers)
+        self.method: str = method
+        self.target: str = target
+        self.http_version: str = "1.1"
+        self.raw_headers: RawHeaders = raw_headers
+        self.raw: bytes = join_head(f"{method} {target} HTTP/1.1", raw_headers)
 
 
 def join_head(line: str, raw_headers: RawHeaders) -> bytes:

@@ -27,7 +27,7 @@ from kit.record import BodyCapture
 from kit.record.taking import STREAMS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from kit.headers import RawHeaders
     from kit.limits import Limits
@@ -111,6 +111,7 @@ class Passage(Transaction):
     def _end(self, _: Transaction) -> None:
         exchange, record = self._exchange, self._capture.record()
         exchange.response_content = record.kept if record.is_complete else record
+        exchange.response_trailers = self.raw_trailers or ()
         exchange.done_at = monotonic()
         if self.error is None or self._was_enough():
             self._observer.complete(exchange)
@@ -152,7 +153,7 @@ class Passage(Transaction):
         if self.method == "HEAD" and is_measured:
             return _make_plain((), self.status, fields)
         if self.method == "HEAD" or not is_measured:
-            return _make_plain(self, self.status, fields)
+            return _make_plain(self, self.status, fields, lambda: self.raw_trailers)
         whole = b"".join(self)
         return _make_plain(whole, self.status, without(fields, _LENGTH))
 
@@ -181,8 +182,13 @@ class Passage(Transaction):
             self._pool.cancel(self)
 
 
-def _make_plain(payload: object, status: int, fields: RawHeaders) -> Response:
-    response = Response(payload, status, fields)
+def _make_plain(
+    payload: object,
+    status: int,
+    fields: RawHeaders,
+    trailers: Callable[[], RawHeaders] | None = None,
+) -> Response:
+    response = Response(payload, status, fields, trailers=trailers)
     # What upstream does not tell of its payload is not told here either.
     response._content_type = None
     return response

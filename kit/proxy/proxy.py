@@ -61,7 +61,7 @@ class Proxy:
             raise ConfigurationError(f"client must be a kit.HTTPClient, not {client!r}")
         self._client = client
         self._observers = Observers() if observer is None else Observers(observer)
-        self.path = check_prefix(path)
+        self.path: str = check_prefix(path)
         self.max_content_length = max_content_length
 
     @property

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import threading
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from kit.errors import ConfigurationError, TlsFileError
+from kit.wire.frozen_dates import settle_date_class
 
 if TYPE_CHECKING:
     import ssl
-    from datetime import datetime
 
     import trustme
 
@@ -26,6 +28,12 @@ _PRIVATE_KEY = b"PRIVATE KEY-----"
 # PKCS#8, and the older form that names its cipher in a header line (RFC 1421).
 _ENCRYPTED = (b"-----BEGIN ENCRYPTED PRIVATE KEY-----", b"Proc-Type: 4,ENCRYPTED")
 _DER_SEQUENCE = b"\x30"
+
+_VALID_FROM = datetime(2000, 1, 1, tzinfo=UTC)
+_VALID_TO = datetime(3000, 1, 1, tzinfo=UTC)
+# RFC 5280 section 4.1.2.5
+_EARLIEST = datetime(1950, 1, 1, tzinfo=UTC)
+_LATEST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 
 
 def server_context(cert: StrPath | None, privkey: StrPath | None = None) -> ssl.SSLContext:
@@ -102,25 +110,34 @@ def record_sni(context: ssl.SSLContext) -> None:
 class CertificateAuthority:
     """A throw-away authority whose certificates only those who trust it accept.
 
-    Certificates are valid from 2000 to 3000 whatever the clock says, so frozen time
-    does not matter to them. Private keys are ECDSA P-256 and never leave the process,
-    except by `issue_files`.
+    Certificates are valid from 2000 to 3000 whatever the clock says, unless they are
+    given dates of their own, so frozen time does not matter to them. Private keys are
+    ECDSA P-256 and never leave the process, except by `issue_files`.
     """
 
     def __init__(self) -> None:
-        import trustme
-
-        self._authority = trustme.CA()
+        self._made: trustme.CA | None = None
+        self._lock = threading.Lock()
         self._server_contexts: dict[tuple[object, ...], ssl.SSLContext] = {}
+
+    @property
+    def _authority(self) -> trustme.CA:
+        # Made when first asked for: it takes a while, and where all is plain HTTP nobody asks.
+        with self._lock:
+            if self._made is None:
+                import trustme
+
+                settle_date_class()
+                self._made = trustme.CA()
+            return self._made
 
     def create_intermediate(self) -> CertificateAuthority:
         """Return a new authority that this one vouches for.
 
         Those who trust this one accept its certificates, as servers send its own along.
         """
-        intermediate = CertificateAuthority.__new__(CertificateAuthority)
-        intermediate._authority = self._authority.create_child_ca()
-        intermediate._server_contexts = {}
+        intermediate = CertificateAuthority()
+        intermediate._made = self._authority.create_child_ca()
         return intermediate
 
     @property
@@ -145,15 +162,18 @@ class CertificateAuthority:
                 same arguments, give the same context.
             require_client_certificate: whether clients have to present a certificate of
                 this authority, as `client_context(identity=...)` does (mutual TLS).
-            valid_from: when the certificate becomes valid; 2000 by default.
-            valid_to: when it expires; 3000 by default.
+            valid_from: when the certificate becomes valid, in UTC if it has no time zone;
+                2000 by default.
+            valid_to: when it expires, alike; 3000 by default. OpenSSL, and so Python's
+                `ssl`, compares both with the real clock, whatever is frozen.
             sends_chain: False leaves out the certificates of intermediate authorities,
                 so that few clients can verify it.
             maximum_version: the latest version of TLS that is spoken; any if None.
 
         Raises:
-            ConfigurationError: a name cannot stand in a certificate.
+            ConfigurationError: a name or a date cannot stand in a certificate.
         """
+        _check_validity(valid_from, valid_to)
         rest = (require_client_certificate, valid_from, valid_to, sends_chain, maximum_version)
         key = (hostnames, *rest)
         context = self._server_contexts.get(key)
@@ -195,17 +215,27 @@ class CertificateAuthority:
             self.identify(context, identity)
         return context
 
-    def identify(self, context: ssl.SSLContext, identity: str) -> None:
+    def identify(
+        self,
+        context: ssl.SSLContext,
+        identity: str,
+        *,
+        valid_from: datetime | None = None,
+        valid_to: datetime | None = None,
+    ) -> None:
         """Let a client's `context` present a certificate of this authority.
 
         Args:
             context: of a client, whoever it trusts.
             identity: as of `client_context`.
+            valid_from: as of `server_context`.
+            valid_to: as of `server_context`.
 
         Raises:
-            ConfigurationError: the identity cannot stand in a certificate.
+            ConfigurationError: the identity or a date cannot stand in a certificate.
         """
-        self._issue((identity,)).configure_cert(context)
+        _check_validity(valid_from, valid_to)
+        self._issue((identity,), valid_from, valid_to).configure_cert(context)
 
     def trust(self, context: ssl.SSLContext) -> None:
         """Let `context` trust this authority, besides what it trusts already."""
@@ -217,20 +247,29 @@ class CertificateAuthority:
         path.write_bytes(self.pem)
         return path
 
-    def issue_files(self, directory: StrPath, *hostnames: str) -> tuple[Path, Path]:
+    def issue_files(
+        self,
+        directory: StrPath,
+        *hostnames: str,
+        valid_from: datetime | None = None,
+        valid_to: datetime | None = None,
+    ) -> tuple[Path, Path]:
         """Write a certificate and its private key as `cert.pem` and `key.pem`.
 
         Args:
             directory: made if it is missing; files of these names are replaced.
             hostnames: see `server_context`.
+            valid_from: see `server_context`.
+            valid_to: see `server_context`.
 
         Returns:
             The paths of the certificate and of the key, which only its owner can read.
 
         Raises:
-            ConfigurationError: a name cannot stand in a certificate.
+            ConfigurationError: a name or a date cannot stand in a certificate.
         """
-        leaf = self._issue(hostnames)
+        _check_validity(valid_from, valid_to)
+        leaf = self._issue(hostnames, valid_from, valid_to)
         directory = Path(directory)
         directory.mkdir(parents=True, exist_ok=True)
         cert_path, key_path = directory / "cert.pem", directory / "key.pem"
@@ -267,6 +306,31 @@ class CertificateAuthority:
                 f"cannot issue a certificate for {names}: {error}; "
                 "expected DNS names, such as 'api.test' or '*.api.test', and IP addresses"
             ) from error
+
+
+def _check_validity(valid_from: object, valid_to: object) -> None:
+    begin = _check_date("valid_from", valid_from, _VALID_FROM)
+    end = _check_date("valid_to", valid_to, _VALID_TO)
+    if begin >= end:
+        raise ConfigurationError(
+            f"a certificate cannot be valid from {begin.isoformat()} to {end.isoformat()}: "
+            "give a valid_from before valid_to"
+        )
+
+
+def _check_date(name: str, date: object, default: datetime) -> datetime:
+    if date is None:
+        return default
+    if not isinstance(date, datetime):
+        raise ConfigurationError(f"{name} must be a datetime, not {date!r}")
+    # As certificates are in UTC, so is a date that has no zone.
+    aware = date.replace(tzinfo=UTC) if date.tzinfo is None else date
+    if not _EARLIEST <= aware <= _LATEST:
+        raise ConfigurationError(
+            f"{name} {date.isoformat()} cannot stand in a certificate: "
+            f"expected a date from {_EARLIEST.isoformat()} to {_LATEST.isoformat()}"
+        )
+    return aware
 
 
 def _bare_server_context() -> ssl.SSLContext:

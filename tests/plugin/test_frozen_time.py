@@ -31,6 +31,16 @@ def dates(server, client):
     assert exchange.started_at == 981173106.0
     assert 0 < exchange.duration_s < 20
 
+def log_in(request):
+    response = kit.Response("in")
+    response.set_cookie("sid", "1", max_age=60)
+    return response
+
+def cookies(server, client):
+    server.registerRoutes([("GET", "/in", log_in)])
+    [line] = client.get("/in").wait(20).headers["Set-Cookie"]
+    assert line == b"sid=1; Max-Age=60; Expires=Sat, 03 Feb 2001 04:06:06 GMT; Path=/"
+
 def delays(server, client):
     server.expect("GET", "/late").respond("late").delay(0.2)
     began = REAL[0]()
@@ -100,7 +110,8 @@ def waits_in_a_loop(server, client):
 
     assert asyncio.run(main()).wait(20).text() == "hello"
 
-each = pytest.mark.parametrize("check", [dates, delays, gates, waits, handlers, waits_in_a_loop])
+CHECKS = [dates, cookies, delays, gates, waits, handlers, waits_in_a_loop]
+each = pytest.mark.parametrize("check", CHECKS)
 """
 
 STYLES = """
@@ -149,6 +160,19 @@ def test_the_date_follows_a_clock_that_is_moved(kit_server, kit_client):
     # Neither side took the idle connection for one that is sixty years old.
     assert len({exchange.connection.id for exchange in kit_server.journal}) == 1
 
+def test_a_client_drops_a_cookie_when_the_clock_is_moved(kit_server, kit_ca):
+    https = urllib.request.HTTPSHandler(context=kit_ca.client_context())
+    opener = urllib.request.build_opener(https, urllib.request.HTTPCookieProcessor())
+    kit_server.registerRoutes([("GET", "/in", log_in), ("GET", "/", hello)])
+    seen = []
+    with freezegun.freeze_time(PAST) as clock:
+        opener.open(kit_server.url_for("/in"), timeout=20).close()
+        for seconds in (59, 2):
+            clock.tick(seconds)
+            opener.open(kit_server.url, timeout=20).close()
+            seen.append(kit_server.journal[-1].request_headers.get("cookie"))
+    assert seen == [[b"sid=1"], None]
+
 def test_a_delay_is_not_cut_short_by_a_clock_that_is_moved(kit_server, kit_client):
     kit_server.expect("GET", "/late").respond("late").delay(0.3)
     with freezegun.freeze_time(PAST) as clock:
@@ -179,9 +203,9 @@ def test_the_frozen_clock_is_over_after_it(kit_server, kit_client):
 
 def test_every_way_to_freeze_time_leaves_waits_alone(run_tests: RunTests) -> None:
     result = run_tests(CHECKS + STYLES, "-p", "pytest_asyncio.plugin")
-    result.assert_outcomes(passed=19)
+    result.assert_outcomes(passed=22)
 
 
 def test_a_clock_that_is_moved_moves_dates_and_nothing_else(run_tests: RunTests) -> None:
     result = run_tests(CHECKS + MOVING)
-    result.assert_outcomes(passed=6)
+    result.assert_outcomes(passed=7)

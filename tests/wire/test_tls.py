@@ -9,7 +9,7 @@ import stat
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import freezegun
 import pytest
@@ -491,6 +491,91 @@ def test_a_certificate_is_valid_as_long_as_it_is_told_to_be(
     )
     with pytest.raises(ssl.SSLCertVerificationError, match=reason):
         shake_hands(context, authority.client_context())
+
+
+def test_files_are_valid_as_long_as_they_are_told_to_be(
+    authority: CertificateAuthority, tmp_path: Path
+) -> None:
+    begin = dt.datetime(2031, 4, 5, 6, tzinfo=dt.timezone(dt.timedelta(hours=2)))
+    end = dt.datetime(2031, 5, 1)
+    cert, _ = authority.issue_files(tmp_path, "a.test", valid_from=begin, valid_to=end)
+    certificate = x509.load_pem_x509_certificate(cert.read_bytes())
+    assert certificate.not_valid_before_utc == dt.datetime(2031, 4, 5, 4, tzinfo=dt.UTC)
+    assert certificate.not_valid_after_utc == dt.datetime(2031, 5, 1, tzinfo=dt.UTC)
+
+
+def test_the_dates_of_a_certificate_may_be_of_the_frozen_clock(
+    authority: CertificateAuthority, tmp_path: Path
+) -> None:
+    with freezegun.freeze_time("2031-04-05 06:07:08"):
+        now = dt.datetime.now(dt.UTC)
+        cert, _ = authority.issue_files(
+            tmp_path, valid_from=now - dt.timedelta(days=1), valid_to=now + dt.timedelta(days=1)
+        )
+    certificate = x509.load_pem_x509_certificate(cert.read_bytes())
+    assert certificate.not_valid_before_utc == dt.datetime(2031, 4, 4, 6, 7, 8, tzinfo=dt.UTC)
+    assert certificate.not_valid_after_utc == dt.datetime(2031, 4, 6, 6, 7, 8, tzinfo=dt.UTC)
+
+
+def test_an_identity_is_valid_as_long_as_it_is_told_to_be(
+    authority: CertificateAuthority,
+) -> None:
+    client = authority.client_context()
+    authority.identify(client, "client.test", valid_to=dt.datetime(2001, 1, 1))
+    with pytest.raises(ssl.SSLCertVerificationError, match="certificate has expired"):
+        shake_hands(authority.server_context(require_client_certificate=True), client)
+
+
+OUTSIDE = (
+    "{} {} cannot stand in a certificate: "
+    "expected a date from 1950-01-01T00:00:00+00:00 to 9999-12-31T23:59:59+00:00"
+)
+SWAPPED = "a certificate cannot be valid from {} to {}: give a valid_from before valid_to"
+
+
+@pytest.mark.parametrize(
+    ("validity", "message"),
+    [
+        ({"valid_from": "2031-01-01"}, "valid_from must be a datetime, not '2031-01-01'"),
+        ({"valid_to": []}, "valid_to must be a datetime, not []"),
+        (
+            {"valid_to": dt.date(2031, 1, 1)},
+            "valid_to must be a datetime, not datetime.date(2031, 1, 1)",
+        ),
+        (
+            {"valid_from": dt.datetime(1949, 12, 31)},
+            OUTSIDE.format("valid_from", "1949-12-31T00:00:00"),
+        ),
+        (
+            {"valid_to": dt.datetime(9999, 12, 31, 23, tzinfo=dt.timezone(dt.timedelta(hours=-2)))},
+            OUTSIDE.format("valid_to", "9999-12-31T23:00:00-02:00"),
+        ),
+        (
+            {"valid_to": dt.datetime(1999, 1, 1)},
+            SWAPPED.format("2000-01-01T00:00:00+00:00", "1999-01-01T00:00:00+00:00"),
+        ),
+        (
+            {
+                "valid_from": dt.datetime(2031, 1, 1),
+                "valid_to": dt.datetime(2031, 1, 1, tzinfo=dt.UTC),
+            },
+            SWAPPED.format("2031-01-01T00:00:00+00:00", "2031-01-01T00:00:00+00:00"),
+        ),
+    ],
+)
+def test_dates_that_cannot_stand_in_a_certificate_are_refused(
+    authority: CertificateAuthority, tmp_path: Path, validity: dict[str, Any], message: str
+) -> None:
+    issues: list[Callable[[], object]] = [
+        lambda: authority.server_context(**validity),
+        lambda: authority.issue_files(tmp_path, **validity),
+        lambda: authority.identify(authority.client_context(), "client.test", **validity),
+    ]
+    for issue in issues:
+        with pytest.raises(ConfigurationError) as caught:
+            issue()
+        assert str(caught.value) == message
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_server_speaks_no_later_version_than_it_is_told_to(
