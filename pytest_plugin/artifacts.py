@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from kit.viewer.run import RealTime, RunRecord, Told, pack_test
-from pytest_plugin import workers
+from pytest_plugin import canary, workers
 from pytest_plugin.report import collect_exchanges
 from pytest_plugin.servers import FACTORY
 
@@ -48,8 +48,7 @@ def install(config: pytest.Config, wanted: list[tuple[str, str, str]]) -> None:
     """
     folder = config.invocation_params.dir
     artifacts = [Artifact(kind, folder / path, mode == RETAIN) for kind, path, mode in wanted]
-    is_for_failures = all(each.is_for_failures for each in artifacts)
-    config.pluginmanager.register(Packer(is_for_failures=is_for_failures), "kit-packer")
+    config.pluginmanager.register(Packer(), "kit-packer")
     if not workers.is_worker(config):
         config.pluginmanager.register(Writer(config, artifacts), "kit-writer")
 
@@ -69,12 +68,10 @@ FAILURES = pytest.StashKey[list[str]]()
 class Packer:
     """Packs what the servers of each test saw, in the process that runs it.
 
-    Args:
-        is_for_failures: whether nobody wants to know of tests that are in order.
+    Of tests that are in order too: a run may fail for other reasons.
     """
 
-    def __init__(self, *, is_for_failures: bool) -> None:
-        self._is_for_failures = is_for_failures
+    def __init__(self) -> None:
         self._real_time = RealTime()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -97,8 +94,7 @@ class Packer:
         return report
 
     def _pack(self, name: str, seen: Seen, failures: list[str]) -> str | None:
-        is_told = failures or (seen.exchanges and not self._is_for_failures)
-        if not is_told:
+        if not failures and not seen.exchanges:
             return None
         failure = "\n\n".join(failures)
         is_new = seen.problems.partition("\n")[0] not in failure
@@ -126,9 +122,9 @@ class Progress:
     """What the reports of one test's phases told so far."""
 
     def __init__(self, report: pytest.TestReport) -> None:
-        self.started_at = report.start
-        self.duration_s = 0.0
-        self.outcome = ""
+        self.started_at: float = report.start
+        self.duration_s: float = 0.0
+        self.outcome: str = ""
 
     def take(self, report: pytest.TestReport) -> None:
         """Take in the next report."""
@@ -167,6 +163,22 @@ class Writer:
         self._record = RunRecord()
         self._running: dict[tuple[str, str], Progress] = {}
         self._told: list[tuple[str, bool]] = []
+        self._left_out: list[Artifact] = []
+        self._broken: set[str] = set()
+        self._real_time = RealTime()
+
+    def pytest_sessionstart(self) -> None:
+        """Have a look when all else is over; behind whoever is registered so far."""
+        self._config.pluginmanager.register(LastLook(self), "kit-last-look")
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Take what could not be collected, which each worker may tell of."""
+        if not report.failed or report.nodeid in self._broken:
+            return
+        self._broken.add(report.nodeid)
+        name = report.nodeid or str(self._config.rootpath)
+        told = Told(name=name, outcome="error", started_at=self._real_time.now())
+        self._record.add(told, self._pack_failure(name, report.longreprtext))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -180,6 +192,9 @@ class Writer:
         progress.take(report)
         # A worker that crashed has its test reported in no phase.
         if report.when == "teardown" or report.when not in PHASES:
+            if packed is None and report.failed:
+                # All that is left of a test whose worker has crashed: that it did.
+                packed = self._pack_failure(report.nodeid, report.longreprtext)
             del self._running[key]
             self._record.add(
                 Told(
@@ -192,34 +207,89 @@ class Writer:
                 packed,
             )
 
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+    def _pack_failure(self, name: str, failure: str) -> str:
+        return pack_test([], name=name, real_time=self._real_time, failure=failure)
+
+    # Innermost, but for the search of the other files: behind those that judge the run.
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
         """Write the files."""
+        result = yield
         for artifact in self._artifacts:
-            try:
-                self._told.append((self._write(artifact), True))
-            except OSError as error:
-                text = f"kit {artifact.kind}: {artifact.path} cannot be written: {error.strerror}"
-                self._told.append((text, False))
-                if session.exitstatus == pytest.ExitCode.OK:
-                    session.exitstatus = pytest.ExitCode.TESTS_FAILED
+            self._told.append(self._save(artifact, session))
+        return result
+
+    def save_rest(self, session: pytest.Session) -> None:
+        """Write the files that are kept after all, as the run has failed since."""
+        if not has_failed(session):
+            return
+        told = [self._save(artifact, session) for artifact in self._left_out]
+        self._left_out = []
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            tell(reporter, told)
+
+    def _save(self, artifact: Artifact, session: pytest.Session) -> tuple[str, bool]:
+        """Write a file if it is to be kept; say what became of it, and whether that is good."""
+        kind, path, is_for_failures = artifact
+        try:
+            if not is_for_failures or self._record.has_failures or has_failed(session):
+                text = self._write(artifact)
+                canary.note_file(self._config, path)
+                return text, True
+            # One of an earlier run would pass for this one's.
+            path.unlink(missing_ok=True)
+            self._left_out.append(artifact)
+            return f"kit {kind}: the run has not failed, {path} is not kept", True
+        except OSError as error:
+            if session.exitstatus == pytest.ExitCode.OK:
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+            return f"kit {kind}: {path} cannot be written: {error.strerror}", False
 
     def _write(self, artifact: Artifact) -> str:
         kind, path, is_for_failures = artifact
-        if is_for_failures and not self._record.has_failures:
-            # One of an earlier run would pass for this one's.
-            path.unlink(missing_ok=True)
-            return f"kit {kind}: no test failed, {path} is not kept"
-        if kind == "report":
-            tests, exchanges = self._record.write_report(path, is_bad_only=is_for_failures)
-        else:
-            tests, exchanges = self._record.write_har(path, is_bad_only=is_for_failures)
+        # Where no test is to blame, all of them are told.
+        is_bad_only = is_for_failures and self._record.has_failures
+        write = self._record.write_report if kind == "report" else self._record.write_har
+        tests, exchanges = write(path, is_bad_only=is_bad_only)
         counted = f"{_count(tests, 'test')}, {_count(exchanges, 'exchange')}"
         return f"kit {kind}: {path} ({counted})"
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Tell where the files are."""
-        for text, is_good in self._told:
-            terminalreporter.write_sep("-", text, red=not is_good)
+        tell(terminalreporter, self._told)
+
+
+class LastLook:
+    """Keeps the files of a run that fails when they were left out already.
+
+    Args:
+        writer: has what they are made of.
+    """
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+
+    # Outermost: pytest itself judges by the number of warnings behind its summary.
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Write the rest when nobody else can fail the run."""
+        result = yield
+        self._writer.save_rest(session)
+        canary.conclude(session)
+        return result
+
+
+def has_failed(session: pytest.Session) -> bool:
+    """Tell whether a run has failed, be it for its tests or otherwise."""
+    good = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+    return session.exitstatus not in good
+
+
+def tell(terminalreporter: pytest.TerminalReporter, told: list[tuple[str, bool]]) -> None:
+    """Write where the files are."""
+    for text, is_good in told:
+        terminalreporter.write_sep("-", text, red=not is_good)
 
 
 def _count(number: int, noun: str) -> str:

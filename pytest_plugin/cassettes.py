@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import re
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_plugin import canary, workers
+from pytest_plugin.cassette_files import Unopened, name_file
 from pytest_plugin.options import fail
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import kit
 
@@ -25,12 +26,14 @@ MARKER = (
 ARGUMENTS = ("path", "mode", "upstream", "match_on", "ignore", "reuse", "pace", "redact")
 MODES = ("none", "once", "new_episodes", "all", "rewrite", "verify")
 UNUSED = ("ignore", "warn", "error")
-FOLDER = "cassettes"
-NAME_CHARACTERS = 100
-"""A longer name of a test is cut in the file's name."""
 SHOWN = 20
+IGNORED_CHARACTERS = 500
+SECTION = "kit cassettes"
 
-_ODD = re.compile(r"[^A-Za-z0-9._-]+")
+TAKEN = (
+    "was recorded by another worker in this run, and stays as that left it: record tests that "
+    "share a file in one process, with -n 0 or --dist=loadfile"
+)
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -93,6 +96,7 @@ class CassetteBook:
         self._cassettes: list[kit.Cassette] = []
         self._stack = contextlib.ExitStack()
         self._has_problems = False
+        self._is_good = False
 
     def insert(self, server: kit.HTTPServer, upstream: Any) -> None:
         """Give a server a cassette: if it has an upstream, or is the first of a marked test."""
@@ -138,23 +142,43 @@ class CassetteBook:
             fail("\n".join(["not as recorded:", *found]))
 
     def finish(self, *, has_passed: bool) -> None:
-        """Write what was recorded, if the test has passed; the servers have stopped."""
+        """End the recordings, as the servers have stopped; `write` is for what was recorded."""
         __tracebackhide__ = True
-        is_good = has_passed and not self._has_problems
+        self._is_good = has_passed and not self._has_problems
         late: list[str] = []
+        refused: list[str] = []
         with self._stack:
             for cassette in self._cassettes:
                 known = len(cassette.problems())
-                is_written = cassette.finish(keep=is_good)
-                self._report.note(cassette, is_good=is_good, is_written=is_written)
-                if is_good and cassette.is_recording and cassette.not_recorded:
-                    self._report.tell_gap(cassette, self._item.nodeid)
-                late += cassette.problems()[known:] if is_good else []
-                if is_written:
-                    canary.note_file(self._item.config, cassette.path)
-        self._cassettes = []  # which the item would keep until the session ends
-        if late:
+                cassette.settle()
+                if cassette.mode == "verify":
+                    cassette.verify()
+                late += cassette.problems()[known:]
+                if cassette.has_recorded and self._report.is_taken(cassette.path):
+                    refused.append(f"{cassette.path} {TAKEN}")
+        if self._is_good and refused:
+            fail("\n".join(["after the test had passed, not recorded:", *refused]))
+        if self._is_good and late:
             fail("\n".join(["after the test had passed, not as recorded:", *late]))
+
+    def write(self, *, is_over_well: bool) -> None:
+        """Write what was recorded, if the test has passed with all that belongs to it."""
+        is_good = self._is_good and is_over_well
+        cassettes, self._cassettes = self._cassettes, []
+        for cassette in cassettes:
+            is_written = cassette.finish(keep=is_good)
+            self._report.note(cassette, is_good=is_good, is_written=is_written)
+            if is_good and cassette.is_recording and cassette.not_recorded:
+                self._report.tell_gap(cassette, self._item.nodeid)
+            canary.note_file(self._item.config, cassette.path)
+
+    def list_ignored(self) -> list[str]:
+        """Tell what was left out where requests were compared, a line per recording."""
+        return [
+            format_ignored(str(cassette.path), cassette.ignored())
+            for cassette in self._cassettes
+            if cassette.ignored()
+        ]
 
 
 def make_book(item: pytest.Item, options: Mapping[str, Any]) -> CassetteBook:
@@ -176,6 +200,27 @@ def verify_test(item: pytest.Item) -> None:
     book = item.stash.get(BOOK, None)
     if book is not None and not getattr(item, "_excinfo", None):
         book.verify()
+
+
+def write_test(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    """Write what a test has recorded, when its whole teardown is over and nothing has failed."""
+    __tracebackhide__ = True
+    book = item.stash.get(BOOK, None) if call.when == "teardown" else None
+    if book is None:
+        return
+    del item.stash[BOOK]  # what it holds would stay until the session ends
+    try:
+        book.write(is_over_well=call.excinfo is None)
+    except OSError:
+        call.excinfo = pytest.ExceptionInfo.from_current()
+
+
+def add_ignored(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Add to the report of a failed test what was left out where requests were compared."""
+    book = item.stash.get(BOOK, None)
+    told = book.list_ignored() if book is not None and report.failed else []
+    if told:
+        report.sections.append((SECTION, "\n".join(told)))
 
 
 def read_marker(item: pytest.Item) -> dict[str, Any]:
@@ -204,37 +249,6 @@ def check_arguments(where: str, given: Mapping[str, Any]) -> None:
             fail(f"{where}: path must be a path, relative to the test's file, not {value!r}")
         if name == "mode" and value not in (*MODES, None):
             fail(f"{where}: mode must be one of {', '.join(MODES)}, not {value!r}")
-
-
-def name_file(item: pytest.Item, given: str | Path | None, number: int) -> Path:
-    """Return the path of a test's cassette.
-
-    Args:
-        item: the test.
-        given: what its marker says, relative to the folder of the test's file.
-        number: how many cassettes the test has before this one.
-    """
-    from kit import path_join_safe
-
-    folder = item.path.parent
-    if given is not None:
-        path = folder / given
-    else:
-        test = item.nodeid.partition("::")[2] or item.name
-        name = f"{make_file_name(item.path.stem)}/{make_file_name(test.replace('::', '.'))}.har"
-        path = Path(path_join_safe(str(folder / FOLDER), name))
-    return path.with_stem(f"{path.stem}-{number + 1}") if number else path
-
-
-def make_file_name(name: str) -> str:
-    """Make a file's name of a test's, that no other test's name gives."""
-    plain = _ODD.sub("_", name).strip("._")[:NAME_CHARACTERS]
-    if plain == name:
-        return plain
-    import hashlib
-
-    digest = hashlib.sha256(name.encode("utf-8", "backslashreplace")).hexdigest()[:8]
-    return f"{plain}-{digest}"
 
 
 _PASSED_ON = ("match_on", "ignore", "reuse", "pace")
@@ -269,7 +283,14 @@ class UnusedReport:
         self._policy = policy
         self._unused: dict[str, dict[str, str]] = {}
         self._written: set[Path] = set()
+        self._recorders: dict[str, list[str]] = {}
+        self._lost: list[str] = []
+        told: dict[str, int] = getattr(config, "workerinput", {})
+        self.began_ns: int = told.get("kit_began_ns") or time.time_ns()
         self._gaps: list[str] = []
+        self._ignored: dict[str, set[str]] = {}
+        self._unopened = Unopened(config, self._name)
+        config.pluginmanager.register(self._unopened, "kit-unopened")
 
     def choose_mode(self, path: Path, asked: str | None) -> str:
         """Return the mode of a cassette: the option's, else the marker's, else the ini file's."""
@@ -279,9 +300,18 @@ class UnusedReport:
         )
         mode: str = option or asked or ini or "none"
         # Another test of this run has begun the file: this one adds to it.
-        if path in self._written:
+        if path in self._written or self.is_taken(path):
             mode = {"once": "new_episodes", "rewrite": "all"}.get(mode, mode)
         return mode
+
+    def is_taken(self, path: Path) -> bool:
+        """Tell whether another worker has recorded a file since the run began."""
+        if not workers.is_worker(self._config) or path in self._written:
+            return False
+        try:
+            return path.stat().st_mtime_ns >= self.began_ns
+        except OSError:
+            return False  # not there yet
 
     def note(self, cassette: kit.Cassette, *, is_good: bool, is_written: bool) -> None:
         """Take note of what a test's cassette has left unused.
@@ -293,6 +323,8 @@ class UnusedReport:
         """
         if is_written:
             self._written.add(cassette.path)
+        self._unopened.note_opened(cassette.path)
+        self._note_ignored(self._name(cassette.path), cassette.ignored())
         if cassette.is_recording:
             return
         left = cassette.unused() if is_good else []
@@ -301,6 +333,10 @@ class UnusedReport:
             for one in left
         }
         self._merge(self._name(cassette.path), told)
+
+    def _note_ignored(self, path: str, rules: Iterable[str]) -> None:
+        if rules:
+            self._ignored.setdefault(path, set()).update(rules)
 
     def tell_gap(self, cassette: kit.Cassette, test: str) -> None:
         """Note that exchanges of a test are in no recording."""
@@ -328,37 +364,74 @@ class UnusedReport:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: object) -> None:
-        """Take in what a worker has noted; one that crashed has told nothing."""
+        """Take in what a worker has noted."""
         data = workers.receive(node, "cassettes")
-        if data is not None:
-            self._gaps += data["gaps"]
-            for path, told in data["unused"].items():
-                self._merge(path, told)
+        if data is None:
+            self._lost.append(workers.name_worker(node))
+            return
+        self._gaps += data["gaps"]
+        self._unopened.merge(data["unopened"])
+        for path, told in data["unused"].items():
+            self._merge(path, told)
+        for path, rules in data["ignored"].items():
+            self._note_ignored(path, rules)
+        for path in data["written"]:
+            self._recorders.setdefault(path, []).append(workers.name_worker(node))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Hand over to the controller, or judge."""
         if workers.is_worker(self._config):
-            workers.send(self._config, "cassettes", {"unused": self._unused, "gaps": self._gaps})
-        elif (
-            self._policy == "error"
-            and any(self._unused.values())
-            and session.exitstatus == pytest.ExitCode.OK
-        ):
+            written = sorted(map(self._name, self._written))
+            ignored = {path: sorted(rules) for path, rules in self._ignored.items()}
+            data = {
+                "unused": self._unused,
+                "gaps": self._gaps,
+                "written": written,
+                "ignored": ignored,
+                "unopened": self._unopened.to_builtins(),
+            }
+            workers.send(self._config, "cassettes", data)
+            return
+        is_unused = self._policy == "error" and (any(self._unused.values()) or self._find_left())
+        if (is_unused or self._find_clashes()) and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def _find_left(self) -> list[str]:
+        """Return the recordings that no test has opened; a lost worker may have opened any."""
+        return [] if self._lost or self._policy == "ignore" else self._unopened.find()
+
+    def _find_clashes(self) -> list[str]:
+        """Tell of files that two workers have written, neither seeing the other."""
+        told = {path: " and ".join(sorted(by)) for path, by in self._recorders.items() if by[1:]}
+        return [
+            f"FAIL: {path} was recorded by {names}, and holds what one of them wrote"
+            for path, names in sorted(told.items())
+        ]
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Write which recordings were not used, and what was not recorded."""
         unused = {path: told for path, told in sorted(self._unused.items()) if told}
         if self._policy == "ignore":
             unused = {}
-        if not unused and not self._gaps:
+        left = [f"{path} was opened by no test" for path in self._find_left()]
+        clashes = self._find_clashes()
+        has_lost = self._lost and (self._unused or self._recorders)
+        ignored = []
+        if self._config.get_verbosity() > 0:
+            ignored = [format_ignored(*each) for each in sorted(self._ignored.items())]
+        if not (unused or left or self._gaps or clashes or has_lost or ignored):
             return
-        is_error = self._policy == "error" and bool(unused)
+        is_error = self._policy == "error" and bool(unused or left)
+        is_bad = is_error or bool(clashes)
         terminalreporter.ensure_newline()
-        terminalreporter.section("kit cassettes", red=is_error, yellow=not is_error)
-        for line in [*format_unused(unused), *self._gaps[:SHOWN]]:
+        is_odd = bool(unused or left or self._gaps or has_lost)
+        terminalreporter.section(SECTION, red=is_bad, yellow=is_odd and not is_bad)
+        for line in [*format_unused(unused), *cut(left), *cut(self._gaps), *cut(ignored)]:
             terminalreporter.write_line(line)
+        lost = workers.tell_lost(self._lost, "what its tests used or recorded is not known here")
+        for line in cut([*lost, *clashes]):
+            terminalreporter.write_line(line, red=True)
         if is_error:
             terminalreporter.write_line(
                 "FAIL: --kit-unused=error allows no unused recording", red=True
@@ -375,5 +448,15 @@ def format_unused(unused: Mapping[str, Mapping[str, str]]) -> list[str]:
     for path, told in unused.items():
         lines.append(f"{path} has recordings that no test uses:")
         lines += [f"  {text[:300]}" for text in told.values()]
+    return cut(lines)
+
+
+def format_ignored(path: str, rules: Iterable[str]) -> str:
+    """Tell which rules have left something out where a recording was compared."""
+    return f"{path}: ignored {', '.join(sorted(rules))}"[:IGNORED_CHARACTERS]
+
+
+def cut(lines: list[str]) -> list[str]:
+    """Leave out what is too much, and count it."""
     left_out = len(lines) - SHOWN
     return [*lines[:SHOWN], f"and {left_out} more lines"] if left_out > 0 else lines

@@ -7,11 +7,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from pytest_plugin.cassettes import make_book
-from pytest_plugin.late import LATE
-from pytest_plugin.options import OF_ALL_SERVERS, SETTINGS, check_arguments, read_marker
+from pytest_plugin.options import SETTINGS
+from pytest_plugin.server_fixtures import SERVERS
 from pytest_plugin.servers import FACTORY, ServerFactory, find_coverage
 from pytest_plugin.totals import TOTALS
+from pytest_plugin.verification import SessionEnd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,15 +31,6 @@ TRUST_VARIABLES = (
 
 
 @pytest.fixture(scope="session")
-def _kit_relay(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Keep the relay running from test to test, so that a server costs next to nothing."""
-    import kit
-
-    with kit.keep_relay(), request.config.stash[LATE].keep_ports():
-        yield
-
-
-@pytest.fixture(scope="session")
 def kit_ca() -> kit.CertificateAuthority:
     """Certificate authority of this session: `.pem`, `.client_context()`, `.issue_files(dir)`."""
     import kit
@@ -56,92 +47,53 @@ def kit_limits() -> kit.Limits | None:
     return None
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def kit_server_options() -> dict[str, Any]:
     """Arguments of `kit_server` and `kit_plain_server`, as the marker `kit_server` takes them.
 
-    Put a fixture of this name in place; the marker of a test goes before it.
+    Put a fixture of this name in place, of any scope; the marker of a test goes before it.
     """
     return {}
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def kit_cassette_options() -> dict[str, Any]:
     """Arguments of cassettes, as the marker `kit_cassette` takes them.
 
-    Put a fixture of this name in place; the marker of a test goes before it.
+    Put a fixture of this name in place, of any scope; the marker of a test goes before it.
     """
     return {}
-
-
-@pytest.fixture
-def kit_server_factory(
-    request: pytest.FixtureRequest,
-    _kit_relay: None,
-    kit_limits: kit.Limits | None,
-    kit_server_options: dict[str, Any],
-    kit_cassette_options: dict[str, Any],
-) -> Iterator[ServerFactory]:
-    """Start servers: `kit_server_factory(*routes, tls=True, host="127.0.0.1", limits=None)`.
-
-    `hostname` gives names of your own to the certificate, `routes` the routes by name;
-    `verify` and `allow_unmatched`, `allow_handler_errors`, `allow_malformed`,
-    `allow_unused_stubs`, `allow_unclean_websockets` say what the test does not fail for,
-    `strict` and `allow_lint` whether it fails for sloppy clients; `faults` go wrong on purpose;
-    `upstream` names the server it stands before, which is recorded, or played from the
-    test's cassette. All are stopped when the test is over. Handlers that still run then have one
-    second to finish; those that do not are cut, with a warning.
-    """
-    __tracebackhide__ = True
-    check_arguments("kit_server_options", kit_server_options)
-    arguments = {**kit_server_options, **read_marker(request.node)}
-    book = make_book(request.node, kit_cassette_options)
-    factory = ServerFactory(
-        lambda: request.getfixturevalue("kit_ca"),
-        request.config.stash[SETTINGS],
-        find_coverage(request.config),
-        limits=kit_limits,
-        stop=request.config.stash[LATE].make_stop(request.node.nodeid),
-        cassettes=book,
-        allowed={name: value for name, value in arguments.items() if name in OF_ALL_SERVERS},
-    )
-    factory.arguments = arguments
-    request.node.stash[FACTORY] = factory
-    if "kit_exchanges" in request.fixturenames:
-        factory.collect()
-    yield factory
-    try:
-        factory.stop()
-    finally:
-        book.finish(has_passed=factory.has_passed)
-    request.config.stash[TOTALS].add(factory.servers)
-    if factory.has_passed:
-        factory.verify("after the test had passed: ")
 
 
 @pytest.fixture(scope="session")
 def kit_session_server_factory(
-    request: pytest.FixtureRequest, _kit_relay: None, kit_limits: kit.Limits | None
+    request: pytest.FixtureRequest,
+    kit_ca: kit.CertificateAuthority,
+    kit_limits: kit.Limits | None,
 ) -> Iterator[ServerFactory]:
     """Start servers that live until the session ends; as `kit_server_factory`.
 
-    They are verified at the end of the session: each problem is told with the test in
-    which it arose. For fixtures of your own with a wider scope than a test.
+    What goes wrong on them in a test fails that test, whose marker may allow it. Stubs
+    that no test has used, and what came to light later, are told at the end of the
+    session. For fixtures of your own with a wider scope than a test.
     """
     config = request.config
     __tracebackhide__ = True
+    config.stash[SERVERS].keep_relay(request.session)
     factory = ServerFactory(
-        lambda: request.getfixturevalue("kit_ca"),
+        kit_ca,
         config.stash[SETTINGS],
         find_coverage(config),
         limits=kit_limits,
         is_session=True,
     )
     config.stash[FACTORY] = factory
+    end = SessionEnd(request.session, factory)
+    config.pluginmanager.register(end)
     yield factory
     factory.stop()
-    request.config.stash[TOTALS].add(factory.servers)
-    factory.verify("at the end of the session: ")
+    config.stash[TOTALS].add(factory.servers)
+    end.verify()
 
 
 @pytest.fixture
@@ -173,15 +125,13 @@ def kit_exchanges(kit_server_factory: ServerFactory) -> kit.Journal:
 
 @pytest.fixture
 def kit_client(
-    request: pytest.FixtureRequest, kit_server: kit.HTTPServer
+    kit_server: kit.HTTPServer, kit_ca: kit.CertificateAuthority
 ) -> Iterator[kit.HTTPClient]:
     """Polling client of `kit_server`, started, that trusts `kit_ca`."""
     import kit
 
     url = urlsplit(kit_server.url)
-    context = None
-    if kit_server.is_tls:
-        context = request.getfixturevalue("kit_ca").client_context()
+    context = kit_ca.client_context() if kit_server.is_tls else None
     address = (url.hostname or kit_server.host, kit_server.port)
     with kit.HTTPClient(address, url.scheme, ssl_context=context) as client:
         client.fault_seed = kit_server.fault_seed

@@ -106,7 +106,7 @@ class Hold:
         folder: Path,
     ) -> None:
         writer = self._config.get_terminal_writer()
-        before = [len(server.journal) for server in servers]
+        before = count_requests(servers)
         writer.line()
         writer.sep("=", f"kit holds {item.nodeid}", yellow=True)
         for line in [*summarize(report), *describe(item, servers, folder)]:
@@ -114,14 +114,19 @@ class Hold:
         writer.write("Enter goes on, Ctrl-C ends the run: ", bold=True)
         writer.flush()
         sys.stdin.readline()  # also the end of the input goes on
-        arrived = sum(len(server.journal) for server in servers) - sum(before)
-        writer.line(f"{arrived} requests came meanwhile" if arrived != 1 else "1 request came")
+        arrived = count_requests(servers) - before
+        writer.line(f"{arrived} {'request' if arrived == 1 else 'requests'} came meanwhile")
 
 
 def find_servers(item: pytest.Item) -> list[CheckedServer]:
     """Return the servers that run in a test: its own, then those of the session."""
     found = [server for factory in find_factories(item) for server in factory.servers]
     return [server for server in found if server.is_running]
+
+
+def count_requests(servers: list[CheckedServer]) -> int:
+    """Count what has come to servers, also what their journals had no room for."""
+    return sum(len(server.journal) + server.journal.dropped for server in servers)
 
 
 def find_factories(item: pytest.Item) -> list[ServerFactory]:
@@ -157,7 +162,7 @@ def write_authority(item: pytest.Item, folder: Path) -> Path | None:
     """Write the certificate of the authority to trust; None without TLS."""
     for factory in find_factories(item):
         if any(server.is_tls for server in factory.servers):
-            return factory._find_authority().write_pem(folder / "ca.pem")
+            return factory.authority.write_pem(folder / "ca.pem")
     return None
 
 

@@ -10,6 +10,7 @@ import pytest
 from pytest_plugin import workers
 from pytest_plugin.options import SETTINGS
 from pytest_plugin.servers import find_current_phase, stop_server
+from pytest_plugin.totals import TOTALS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,10 +43,11 @@ class LateReport:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self.mode = config.stash[SETTINGS].late
+        self.mode: str = config.stash[SETTINGS].late
         self._ports: LatePorts | None = None
         self._told: list[Told] = []
         self._dropped = 0
+        self._lost: list[str] = []
 
     # Ports
 
@@ -84,9 +86,11 @@ class LateReport:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: object) -> None:
-        """Take in what a worker has noted; one that crashed has told nothing."""
+        """Take in what a worker has noted."""
         data = workers.receive(node, "late")
-        if data is not None:
+        if data is None:
+            self._lost.append(workers.name_worker(node))
+        else:
             self._take_in([(*each,) for each in data["told"]], data["dropped"])
 
     @pytest.hookimpl(tryfirst=True)
@@ -100,13 +104,16 @@ class LateReport:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Write what came late, and whose it was."""
-        if not self._told:
+        has_lost = self._lost and self._config.stash[TOTALS].counts["servers"]
+        if not self._told and not has_lost:
             return
-        is_error = self.mode == "error"
+        is_error = self.mode == "error" and bool(self._told)
         terminalreporter.ensure_newline()
         terminalreporter.section("kit late requests", red=is_error, yellow=not is_error)
         for line in format_late(self._told, self._dropped):
             terminalreporter.write_line(line)
+        for line in workers.tell_lost(self._lost, "what came late to it is missing here"):
+            terminalreporter.write_line(line, red=True)
         if is_error:
             terminalreporter.write_line("FAIL: --kit-late=error allows no late request", red=True)
 

@@ -29,8 +29,15 @@ def add_exchanges(item: pytest.Item, report: pytest.TestReport) -> None:
         report.sections.append((EXCHANGES, "\n".join([*list_gaps(item), timeline])))
 
 
-def add_properties(item: pytest.Item) -> None:
-    """Count a test's exchanges and connections, for the JUnit report."""
+def add_properties(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    """Count a test's exchanges and connections, for the JUnit report.
+
+    That reads the properties of a teardown, or of a call that has failed if the teardown
+    fails too.
+    """
+    has_failed = call.excinfo is not None or getattr(item, "_excinfo", None)
+    if call.when != "teardown" and not has_failed:
+        return
     factory = item.stash.get(FACTORY, None)
     exchanges = collect_exchanges(item)
     if factory is None and not exchanges:
@@ -63,12 +70,12 @@ def list_gaps(item: pytest.Item) -> list[str]:
 
 
 def _select_shared(factory: ServerFactory, name: str) -> list[kit.Exchange]:
-    return [
-        exchange
-        for server in factory.servers
-        for exchange in server.journal
-        if server.find_phase(exchange) == name
-    ]
+    found = []
+    for server in factory.servers:
+        since = server.find_phase_start(name)
+        if since is not None:
+            found += server.list_since(since)
+    return found
 
 
 def _id_of(exchange: kit.Exchange) -> int:

@@ -38,7 +38,7 @@ class RoutesReport:
         self._config = config
         self._minimum = minimum
         self._lost: list[str] = []
-        self.coverage = RouteCoverage()
+        self.coverage: RouteCoverage = RouteCoverage()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_teardown(self) -> Iterator[None]:
@@ -71,10 +71,8 @@ class RoutesReport:
         terminalreporter.ensure_newline()
         terminalreporter.section("kit route coverage")
         terminalreporter.write_line(self.coverage.format())
-        for name in self._lost:
-            terminalreporter.write_line(
-                f"{name} ended without a word: what it has hit is missing here", red=True
-            )
+        for line in workers.tell_lost(self._lost, "what it has hit is missing here"):
+            terminalreporter.write_line(line, red=True)
         if self._is_short:
             share = format_percent(self.coverage.percent)
             terminalreporter.write_line(

@@ -19,10 +19,13 @@ if TYPE_CHECKING:
     import kit.testing
     from kit.testing.route_coverage import RouteCoverage
     from pytest_plugin.cassettes import CassetteBook
+    from pytest_plugin.ledger import Ledger
 
     # A server, how long its handlers may take at its end, and whether it is verified.
     Started = tuple[kit.testing.CheckedServer, float | None, bool]
     Stop = Callable[[kit.testing.CheckedServer, float | None], list[str]]
+    # Problems, and the text that tells of them.
+    Found = tuple[list[kit.testing.Problem], str]
 
 LEAF_NAMES = ("localhost", "127.0.0.1", "::1")
 ANY_HOST = ("", "0.0.0.0", "::")  # noqa: S104 - not bound here, only compared
@@ -38,8 +41,7 @@ class ServerFactory:
     """Starts servers for a test and stops them after it; what `kit_server_factory` gives.
 
     Args:
-        find_authority: gives the authority that issues certificates; asked when
-            the first server with TLS is made.
+        authority: issues the certificates.
         settings: what the command line says.
         coverage: what counts the routes that are hit, if the run is to tell.
         limits: the bounds of servers that are given none.
@@ -52,7 +54,7 @@ class ServerFactory:
 
     def __init__(
         self,
-        find_authority: Callable[[], kit.CertificateAuthority],
+        authority: kit.CertificateAuthority,
         settings: Settings | None = None,
         coverage: RouteCoverage | None = None,
         *,
@@ -62,7 +64,7 @@ class ServerFactory:
         allowed: Mapping[str, Any] | None = None,
         is_session: bool = False,
     ) -> None:
-        self._find_authority = find_authority
+        self.authority = authority
         self._settings = settings or Settings()
         self._coverage = coverage
         self._limits = limits
@@ -74,6 +76,7 @@ class ServerFactory:
         self._is_over = False
         self._started: list[Started] = []
         self._journal: kit.Journal | None = None
+        self._ledger: Ledger | None = None
         self.arguments: dict[str, Any] = {}
         """What the test's marker and its fixture give `kit_server`."""
         self.has_passed = False
@@ -151,7 +154,7 @@ class ServerFactory:
         is_tls = self._settings.is_tls if tls is None else tls
         context = None
         if is_tls:
-            context = self._find_authority().server_context(*name_leaf(host, hostname))
+            context = self.authority.server_context(*name_leaf(host, hostname))
         bounds = self._limits if limits is None else limits
         server = kit.testing.CheckedServer(
             (host, 0),
@@ -226,37 +229,97 @@ class ServerFactory:
             self._journal = kit.Journal()
         return self._journal
 
-    def verify(self, when: str = "") -> None:
-        """Fail if there are problems on the servers that are to be verified.
+    def verify(self, when: str = "", *, but: str | None = None, has_stubs: bool = True) -> None:
+        """Fail if there are problems on the servers that are to be verified, and not yet told.
+
+        Args:
+            when: what the text begins with.
+            but: the present test, if its own problems are told elsewhere.
+            has_stubs: whether stubs are looked at too.
 
         Raises:
             VerificationError: there are.
         """
         __tracebackhide__ = True
-        found, text = self.find_problems()
+        found, text = self.find_untold(but=but, has_stubs=has_stubs)
         if found:
             import kit.testing
 
+            self.ledger.note_told(found)
             raise kit.testing.VerificationError(f"{when}{text}", found)
 
-    def find_problems(self) -> tuple[list[kit.testing.Problem], str]:
+    def find_problems(self) -> Found:
         """Return the problems of all servers that are to be verified, and their text."""
+        return self._tell([(server, server.problems()) for server in self._list_verified()])
+
+    def find_untold(
+        self, *, test: str | None = None, but: str | None = None, has_stubs: bool = True
+    ) -> Found:
+        """Return what was told nowhere yet, and is allowed by no test's marker, as text too.
+
+        Args:
+            test: of servers of the session, only what arrived in this test, which is the
+                present one.
+            but: of servers of the session, what arrived in any test but this, the present one.
+            has_stubs: whether stubs are looked at too; those of the session only without `test`.
+        """
+        found = []
+        for server in self._list_verified():
+            since = None if test is None else server.find_phase_start(test)
+            if test is not None and since is None:
+                continue  # it was started for another one
+            until = None if but is None else server.find_phase_start(but)
+            is_known = None
+            if self._ledger is not None or until is not None:
+                is_known = self.ledger.make_filter(server, until)
+            problems = server.problems(since=since, is_known=is_known)
+            if problems and (self._ledger is not None or not has_stubs):
+                problems = self.ledger.leave_out_stubs(problems, is_every=not has_stubs)
+            found.append((server, problems))
+        return self._tell(found, is_of_session=test is not None)
+
+    def _list_verified(self) -> list[kit.testing.CheckedServer]:
+        return [server for server, _, is_verified in self._started if is_verified]
+
+    def _tell(
+        self,
+        found: Iterable[tuple[kit.testing.CheckedServer, list[kit.testing.Problem]]],
+        *,
+        is_of_session: bool = False,
+    ) -> Found:
         every: list[kit.testing.Problem] = []
         texts = []
-        for server, _, is_verified in self._started:
-            found = server.problems() if is_verified else []
-            if found:
+        for server, problems in found:
+            if problems:
                 import kit.testing
 
-                every += found
-                texts.append(kit.testing.format_problems(server.url, found, server.list_gaps()))
+                every += problems
+                text = kit.testing.format_problems(server.url, problems, server.list_gaps())
+                texts.append(f"{text}{_format_marker(problems)}" if is_of_session else text)
         return every, "\n\n".join(texts)
 
-    def format_lint(self) -> str:
-        """Write what clients did sloppily, where that is no problem; empty if nothing was."""
+    @property
+    def ledger(self) -> Ledger:
+        """What needs no telling any more."""
+        if self._ledger is None:
+            from pytest_plugin.ledger import Ledger
+
+            self._ledger = Ledger()
+        return self._ledger
+
+    def format_lint(self, test: str | None = None) -> str:
+        """Write what clients did sloppily, where that is no problem; empty if nothing was.
+
+        Args:
+            test: of servers of the session, only what they did in this test.
+        """
         import kit.testing
 
-        noted = [(one.url, one.lint()) for one in self.servers if not one.strict]
+        noted = []
+        for server in self.servers:
+            since = None if test is None else server.find_phase_start(test)
+            if not server.strict and (test is None or since is not None):
+                noted.append((server.url, server.lint(since=since)))
         return "\n\n".join(kit.testing.format_lint(url, notes) for url, notes in noted if notes)
 
     def list_gaps(self) -> list[str]:
@@ -289,6 +352,14 @@ class ServerFactory:
         if busy:
             cut.append(f"{server.url} was still busy after the test, and was cut:")
             cut += [f"  {each}" for each in busy]
+
+
+def _format_marker(problems: Iterable[kit.testing.Problem]) -> str:
+    from kit.testing.verify import list_allowing
+
+    allowed = list_allowing(problem.kind for problem in problems)
+    given = ", ".join(f"allow_{each}" for each in allowed)
+    return f"\nin this test alone: @pytest.mark.kit_server({given})"
 
 
 FACTORY = pytest.StashKey[ServerFactory]()

@@ -44,7 +44,7 @@ class Totals:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._lost: list[str] = []
-        self.counts = dict.fromkeys(COUNTED, 0)
+        self.counts: dict[str, int] = dict.fromkeys(COUNTED, 0)
 
     def add(self, servers: Iterable[kit.HTTPServer]) -> None:
         """Count what servers have recorded that are stopped now."""
@@ -89,8 +89,8 @@ class Totals:
             terminalreporter.write_line(
                 "kit: what was dropped is in no report: the journals' bounds were passed"
             )
-        for name in self._lost:
-            terminalreporter.write_line(f"kit: {name} ended without a word and is not counted")
+        for line in workers.tell_lost(self._lost, "it is not counted"):
+            terminalreporter.write_line(f"kit: {line}")
 
 
 TOTALS = pytest.StashKey[Totals]()
@@ -99,7 +99,7 @@ TOTALS = pytest.StashKey[Totals]()
 def format_totals(counts: dict[str, int]) -> str:
     """Write the numbers in one line; of the rarer things only those that there are."""
     told = [_count(counts[name], name) for name in COUNTED[:3]]
-    told += [f"{counts[name]} {name}" for name in COUNTED[3:] if counts[name]]
+    told += [_count(counts[name], name) for name in COUNTED[3:] if counts[name]]
     return ", ".join(told)
 
 

@@ -95,3 +95,8 @@ def receive(node: object, name: str) -> Any:
 def name_worker(node: Any) -> str:
     """Return the worker's name, `gw0`."""
     return str(node.gateway.id)
+
+
+def tell_lost(names: list[str], what: str) -> list[str]:
+    """Write of each worker that ended before it could tell what this means."""
+    return [f"{name} ended without a word: {what}" for name in names]

@@ -11,7 +11,7 @@ from kit.clock import monotonic
 
 Job = Callable[[], None]
 
-logger = logging.getLogger("kit")
+logger: logging.Logger = logging.getLogger("kit")
 
 MAX_THREADS = 1024
 """Handlers that can block at once; further ones wait for a thread."""

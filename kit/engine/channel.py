@@ -19,7 +19,7 @@ from kit.wire.streams import READ, WRITE, Stream, wait_ready
 if TYPE_CHECKING:
     from kit.engine.relay import Relay
 
-logger = logging.getLogger("kit")
+logger: logging.Logger = logging.getLogger("kit")
 
 # PARKED, which a stream's pause is too: wants nothing, another thread will resume it.
 BENCH = 4
@@ -68,16 +68,16 @@ class Channel:
     )
 
     def __init__(self, relay: Relay, stream: Stream) -> None:
-        self.relay = relay
-        self.stream = stream
-        self.fd = -1
-        self.interest = PARKED
-        self.is_registered = False
-        self.is_parked = False
-        self.is_poked = False
-        self.deadline = NEVER
-        self.alarm = NEVER
-        self.is_closed = False
+        self.relay: Relay = relay
+        self.stream: Stream = stream
+        self.fd: int = -1
+        self.interest: int = PARKED
+        self.is_registered: bool = False
+        self.is_parked: bool = False
+        self.is_poked: bool = False
+        self.deadline: float = NEVER
+        self.alarm: float = NEVER
+        self.is_closed: bool = False
         self._unsent: collections.deque[memoryview] | None = None
         self._unsent_bytes = 0
 

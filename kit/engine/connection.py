@@ -27,8 +27,10 @@ from kit.engine.sending import body_too_large, serialize_refusal
 from kit.engine.session import ServerSession, accept
 from kit.engine.timers import NEVER
 from kit.errors import HandshakeError, LimitError, RemoteProtocolError
+from kit.headers import Headers
 from kit.messages import ErrorResponse, Request
 from kit.record import ConnectionInfo, Exchange, UnparsedHead
+from kit.record.connection import AFTER_REFUSAL, AFTER_WEBSOCKET, AS_STOPPED, BY_PEER, BY_RESET
 from kit.wire.faulty import FaultyStream
 from kit.wire.http1 import EndOfMessage, RequestHead
 from kit.wire.streams import TlsStream
@@ -36,9 +38,10 @@ from kit.wire.streams import TlsStream
 if TYPE_CHECKING:
     from kit.engine.relay import Relay
     from kit.messages import Response
+    from kit.routing.endpoint import Endpoint
     from kit.wire.streams import Stream
 
-logger = logging.getLogger("kit")
+logger: logging.Logger = logging.getLogger("kit")
 
 
 class Connection(Responding):
@@ -51,13 +54,17 @@ class Connection(Responding):
         "_session",
     )
 
+    # Assigned here too, so declared again for type checkers.
+    endpoint: Endpoint
+    exchange: Exchange | None
+
     def __init__(
         self, relay: Relay, stream: Stream, app: Application, info: ConnectionInfo
     ) -> None:
         super().__init__(relay, stream, app, info)
         is_tls = isinstance(stream, TlsStream)
         limits = app.limits
-        self.deadline = monotonic() + (limits.handshake_s if is_tls else limits.idle_s)
+        self.deadline: float = monotonic() + (limits.handshake_s if is_tls else limits.idle_s)
         self._phase = self._shake if is_tls else self._read
         if isinstance(stream, FaultyStream):
             self._phase = self._hold  # it has gone wrong before anything was read
@@ -107,7 +114,8 @@ class Connection(Responding):
             elif isinstance(event, EndOfMessage):
                 want = self._end_body(event)
             else:
-                want = self._leave()  # the peer closed between two requests
+                self.info.note_end(BY_PEER)  # between two requests
+                want = self._leave()
             if want is not None:
                 return want
 
@@ -117,6 +125,7 @@ class Connection(Responding):
         limits = self.app.limits
         if not self._protocol.is_receiving:
             if self.is_stopping:
+                self.info.note_end(AS_STOPPED)
                 return self._leave()
             self.deadline = monotonic() + limits.idle_s
         elif self._intake is None and not self._has_head_begun:
@@ -194,7 +203,9 @@ class Connection(Responding):
         exchange, intake = cast("Exchange", self.exchange), cast("Intake", self._intake)
         self.request.attach_body(intake.finish())
         exchange.request_content = intake.record()
-        exchange.request_trailers = end.trailers
+        if end.trailers:
+            exchange.request_trailers = end.trailers
+            self.request.trailers = Headers.from_raw(end.trailers)
         return self._answer()
 
     # The handler
@@ -275,11 +286,13 @@ class Connection(Responding):
         exchange.first_byte_at = monotonic()
         self.write(data)
         self.report_failed(error.reason)
+        self.info.note_end(AFTER_REFUSAL)
         return self._drain_first()
 
     def close(self) -> None:
         """Close the socket and tell the server."""
         if not self.is_closed:
+            self.info.closed_at = monotonic()
             with self._output_lock:
                 super().close()
             if self._intake is not None:
@@ -296,7 +309,10 @@ class Connection(Responding):
         """Report what broke the connection off."""
         if self._phase == self._shake:
             logger.info("TLS handshake with %s failed: %s", self.info.peer, error)
-        self.report_failed(summarize(error))
+        told = summarize(error)
+        is_reset = isinstance(error, ConnectionResetError)
+        self.info.note_end(BY_RESET if is_reset else f"by an error: {told}")
+        self.report_failed(told)
 
     def expire(self) -> int:
         """End what took too long."""
@@ -314,6 +330,7 @@ class Connection(Responding):
             return self.break_off(LimitError("write_s", limits.write_s, "the peer reads nothing"))
         if phase == self._shake:
             return self.break_off(LimitError("handshake_s", limits.handshake_s, "it took too long"))
+        self.info.note_end(f"as it was idle for {limits.idle_s:g} s (limit idle_s)")
         return self._leave()
 
     def begin_stop(self) -> None:
@@ -328,6 +345,7 @@ class Connection(Responding):
             self._session.begin_stop()
         elif self._phase == self._read or (self.exchange is None and not self._unsent_bytes):
             self.report_failed("the server stopped before the whole request had arrived")
+            self.info.note_end(AS_STOPPED)
             self.relay.settle(self, self._leave())
 
     def came_back(self) -> None:
@@ -373,6 +391,7 @@ class Connection(Responding):
                 unless that is read.
         """
         self._session = None
+        self.info.note_end(AFTER_WEBSOCKET)
         if has_more:
             return self._drain_first()
         with self._output_lock:

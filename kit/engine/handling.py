@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kit.record import ConnectionInfo, Exchange, Observer
     from kit.routing import Endpoint
 
-logger = logging.getLogger("kit")
+logger: logging.Logger = logging.getLogger("kit")
 
 
 def escape_surrogates(record: logging.LogRecord) -> bool:
@@ -92,13 +92,13 @@ class Handling(Channel):
         self, relay: Relay, stream: Stream, app: Application, info: ConnectionInfo
     ) -> None:
         super().__init__(relay, stream)
-        self.app = app
-        self.info = info
-        self.endpoint = NO_ENDPOINT
-        self.request = NO_REQUEST
+        self.app: Application = app
+        self.info: ConnectionInfo = info
+        self.endpoint: Endpoint = NO_ENDPOINT
+        self.request: Request = NO_REQUEST
         self.exchange: Exchange | None = None
-        self.is_stopping = False
-        self.thread_id = 0
+        self.is_stopping: bool = False
+        self.thread_id: int = 0
         self._starter: Starter | None = None
         self._gate: Gate | None = None
 

@@ -30,7 +30,7 @@ class Intake:
         self._pieces: list[bytes] = []
         self._file: IO[bytes] | None = None
         self._next_mark = PROGRESS_BYTES
-        self.size = 0
+        self.size: int = 0
 
     def take(self, piece: bytes) -> bool:
         """Add a piece; True when another `PROGRESS_BYTES` have come."""

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kit.engine.relay import Relay
+    from kit.wire.streams import Stream
 
-logger = logging.getLogger("kit")
+logger: logging.Logger = logging.getLogger("kit")
 
 BATCH = 64
 """Connections taken in one turn, so that a flood of them starves nobody."""
@@ -47,6 +48,9 @@ class Listener(Channel):
 
     __slots__ = ("_has_room", "_is_exhausted", "_is_refusing", "_socket", "welcome")
 
+    # Assigned here too, so declared again for type checkers.
+    stream: Stream
+
     def __init__(
         self,
         relay: Relay,
@@ -56,7 +60,7 @@ class Listener(Channel):
     ) -> None:
         super().__init__(relay, SocketStream(sock))
         self._socket = sock
-        self.welcome = welcome
+        self.welcome: Callable[[socket.socket, tuple[str, int]], None] = welcome
         self._has_room = has_room
         self._is_exhausted = False
         self._is_refusing = False

@@ -26,8 +26,8 @@ class Pace:
     __slots__ = ("is_slow", "quick_runs")
 
     def __init__(self) -> None:
-        self.is_slow = True
-        self.quick_runs = 0
+        self.is_slow: bool = True
+        self.quick_runs: int = 0
 
 
 def is_slow(route: Paced) -> bool:

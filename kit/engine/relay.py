@@ -37,7 +37,7 @@ from kit.errors import StateError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-logger = logging.getLogger("kit")
+logger: logging.Logger = logging.getLogger("kit")
 
 JOIN_S = 1.0
 """How long a stopping relay waits for its threads."""
@@ -83,9 +83,9 @@ class Relay:
         self._stopped = threading.Event()
         self.desk: list[Channel] = []
         """Holds the channel whose turn it is, as the token of the lead."""
-        self.turns = 0
+        self.turns: int = 0
         """Counts turns, so that the watch can tell one from the next."""
-        self.stalls = 0
+        self.stalls: int = 0
         """How often a deputy had to take the lead."""
 
     # Life

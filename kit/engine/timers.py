@@ -35,7 +35,7 @@ class Call:
     __slots__ = ("function", "when")
 
     def __init__(self, when: float, function: Callable[[], object]) -> None:
-        self.when = when
+        self.when: float = when
         self.function: Callable[[], object] | None = function
 
     def cancel(self) -> None:

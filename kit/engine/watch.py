@@ -38,7 +38,7 @@ class Watch:
         self._tick.acquire()
         self._is_stopping = False
         self._thread = threading.Thread(target=self._look_on, name="kit-watch", daemon=True)
-        self.is_asleep = False
+        self.is_asleep: bool = False
 
     def start(self) -> None:
         """Begin to look."""

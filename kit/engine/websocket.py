@@ -61,10 +61,10 @@ class WebSocketLink:
         self._channel = channel
         self._limits = limits
         self._blocked_on = READ
-        self.protocol = protocol
-        self.lock = threading.Lock()
+        self.protocol: WebSocketProtocol = protocol
+        self.lock: threading.Lock = threading.Lock()
         self.error: OSError | None = None
-        self.sent_at = 0.0
+        self.sent_at: float = 0.0
 
     # Any thread
 

@@ -8,6 +8,16 @@ from kit.clock import monotonic
 
 _connection_ids = itertools.count(1)
 
+BY_PEER = "by the peer"
+BY_RESET = "by the peer, with a reset"
+AFTER_RESPONSE = "after the response"
+AFTER_REFUSAL = "after a refusal"
+AFTER_WEBSOCKET = "after the websocket"
+AS_STOPPED = "as the server stopped"
+
+ORDINARY_ENDS = frozenset((BY_PEER, AFTER_RESPONSE, AFTER_WEBSOCKET, AS_STOPPED))
+"""How a connection ends when nothing has gone wrong."""
+
 
 class ConnectionInfo:
     """What the exchanges of one connection share.
@@ -25,12 +35,19 @@ class ConnectionInfo:
         connect_s: how long the TCP connect took; None on the server's side.
         handshake_s: how long the TLS handshake took.
         requests: how many requests the connection has carried.
+        closed_at: real-monotonic seconds; None while it is open.
+        end: how it came to its end, for example "by the peer" or "after the response";
+            None until that is known. It can be known before the connection is closed.
+
+    The last two are known of a server's connections alone.
     """
 
     __slots__ = (
         "alpn",
         "cipher",
+        "closed_at",
         "connect_s",
+        "end",
         "handshake_s",
         "id",
         "local",
@@ -55,23 +72,30 @@ class ConnectionInfo:
         connect_s: float | None = None,
         handshake_s: float | None = None,
     ) -> None:
-        self.id = next(_connection_ids)
-        self.role = role
-        self.local = local
-        self.peer = peer
-        self.tls_version = tls_version
-        self.cipher = cipher
-        self.sni = sni
-        self.alpn = alpn
-        self.opened_at = monotonic()
-        self.connect_s = connect_s
-        self.handshake_s = handshake_s
-        self.requests = 0
+        self.id: int = next(_connection_ids)
+        self.role: str = role
+        self.local: tuple[str, int] = local
+        self.peer: tuple[str, int] = peer
+        self.tls_version: str | None = tls_version
+        self.cipher: str | None = cipher
+        self.sni: str | None = sni
+        self.alpn: str | None = alpn
+        self.opened_at: float = monotonic()
+        self.connect_s: float | None = connect_s
+        self.handshake_s: float | None = handshake_s
+        self.requests: int = 0
+        self.closed_at: float | None = None
+        self.end: str | None = None
 
     @property
     def is_tls(self) -> bool:
         """Tell whether the connection is encrypted."""
         return self.tls_version is not None
+
+    def note_end(self, how: str) -> None:
+        """Note how the connection comes to its end; the first to say it knows best."""
+        if self.end is None:
+            self.end = how
 
     def __repr__(self) -> str:
         tls = f", {self.tls_version}" if self.tls_version else ""

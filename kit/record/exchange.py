@@ -47,7 +47,6 @@ class Exchange:
         request_trailers: header fields that followed a chunked request body.
         endpoint: the route that took the request; None until it is resolved.
         matches: the path components the route's names stand for.
-        near_misses: for a request no route took, those that nearly did.
         response_status: the final status code; None until one is sent.
         response_head: the response's head as sent, status line to blank line.
         response_content: the response's body.
@@ -82,7 +81,6 @@ class Exchange:
         "handler_started_at",
         "id",
         "matches",
-        "near_misses",
         "ordinal",
         "received_at",
         "recorded_bytes",
@@ -103,17 +101,16 @@ class Exchange:
         request_head: RecordedHead,
         received_at: float | None = None,
     ) -> None:
-        self.id = next(_exchange_ids)
-        self.connection = connection
-        self.ordinal = ordinal
-        self.request_head = request_head
+        self.id: int = next(_exchange_ids)
+        self.connection: ConnectionInfo = connection
+        self.ordinal: int = ordinal
+        self.request_head: RecordedHead = request_head
         self.request_content: bytes | BodyRecord = b""
         self.request_trailers: RawHeaders = ()
         self.endpoint: RecordedRoute | None = None
         self.matches: Mapping[str, str] | None = None
-        self.near_misses: Sequence[object] = ()
         self.response_status: int | None = None
-        self.response_head = b""
+        self.response_head: bytes = b""
         self.response_content: bytes | BodyRecord = b""
         self.response_trailers: RawHeaders = ()
         self.fault: object | None = None
@@ -121,13 +118,13 @@ class Exchange:
         self.error: str | None = None
         self.frame_log: FrameLog | None = None
         self.close_code: int | None = None
-        self.started_at = now()
-        self.received_at = monotonic() if received_at is None else received_at
+        self.started_at: float = now()
+        self.received_at: float = monotonic() if received_at is None else received_at
         self.handler_started_at: float | None = None
         self.handled_at: float | None = None
         self.first_byte_at: float | None = None
         self.done_at: float | None = None
-        self.recorded_bytes = 0
+        self.recorded_bytes: int = 0
 
     # What the exchange has come to.
 

@@ -28,6 +28,8 @@ _BATCH = 32
 _MIN_INBOX = 1000
 # An open websocket is measured again when it has grown by this much.
 _GROWTH_STEP = 16 * KIB
+# The end of the record is read in place so often, then from a copy.
+_TRIES = 3
 
 
 class Journal:
@@ -74,7 +76,7 @@ class Journal:
         self._max_exchanges = _check_bound("max_exchanges", max_exchanges, least=1)
         self._tidy_at = self._max_exchanges + _BATCH
         self._max_bytes = _check_bound("max_bytes", max_bytes, least=1)
-        self.body_cap = _check_bound("body_cap", body_cap, least=0)
+        self.body_cap: int = _check_bound("body_cap", body_cap, least=0)
         self._lock = threading.Lock()
         self._entries: dict[int, Exchange] = {}
         self._fresh: deque[Exchange] = deque()
@@ -168,6 +170,24 @@ class Journal:
             and (wanted_route is None or wanted_route.is_route_of(exchange))
             and (status is None or exchange.response_status == status)
         ]
+
+    def list_since(self, received_at: float) -> list[Exchange]:
+        """Return the exchanges that arrived at this time (real-monotonic seconds) or later.
+
+        Costs no more than these, however long the record before them is.
+        """
+        recent: list[Exchange] = []
+        for _ in range(_TRIES):
+            try:
+                for exchange in reversed(self._entries.values()):
+                    if exchange.received_at < received_at:
+                        break
+                    recent.append(exchange)
+            except RuntimeError:
+                recent.clear()  # another one was stored meanwhile
+            else:
+                return recent[::-1]
+        return [exchange for exchange in self if exchange.received_at >= received_at]
 
     def clear(self) -> None:
         """Forget everything; exchanges still open are not taken up again."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from kit.errors import ConfigurationError
 from kit.record.waiting import TextMatch, describe_match
-from kit.routing import NearMiss, format_near_misses
+from kit.routing import format_near_misses
 from kit.testing.curl import format_curl
 from kit.testing.sources import (
     Filter,
@@ -340,14 +340,10 @@ def _is_unexpected(exchange: Exchange) -> bool:
 
 
 def _explain_unexpected(exchange: Exchange, source: Source) -> list[str]:
-    near: Sequence[object] = exchange.near_misses
     router: Any = getattr(source, "router", None)
-    if not near and exchange.method and router is not None:
+    lines: list[str] = []
+    if exchange.method and router is not None:
         near = router.explain(exchange.method, exchange.path)
-    routes = [miss for miss in near if isinstance(miss, NearMiss)]
-    others = [miss for miss in near if not isinstance(miss, NearMiss)]
-    lines = [show_line(str(miss), 1000) for miss in others[:_NEAREST]]
-    if routes:
-        lines += format_near_misses(routes, limit=_NEAREST).splitlines()
+        lines = format_near_misses(near, limit=_NEAREST).splitlines()
     command = format_curl(exchange)
     return [*lines, *(command.splitlines() if len(command) <= _CURL_SHOWN else [])]

@@ -97,8 +97,8 @@ class LatePorts:
         self.servers: list[_LateServer] = []
         self._is_closed = False
         self.requests: list[LateRequest] = []
-        self.dropped = 0
-        self.journal = Journal(max_exchanges=max_requests, max_bytes=4 * MIB)
+        self.dropped: int = 0
+        self.journal: Journal = Journal(max_exchanges=max_requests, max_bytes=4 * MIB)
 
     def retire(
         self, server: CheckedServer, owner: str, *, grace_s: float | None = None

@@ -11,13 +11,15 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from kit.errors import ConfigurationError
+from kit.messages.cookies import parse_cookies
 from kit.opcodes import WebSocketOpCode
 from kit.record import UnparsedHead
+from kit.record.connection import BY_PEER, BY_RESET
 from kit.testing.sources import show_exchange, show_outcome
 from kit.testing.text import count, escape, show_value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from kit.headers import Headers
     from kit.record import Exchange
@@ -33,7 +35,7 @@ LINT_RULES: Final = {
     "no-close-frame": "a websocket was left without a Close frame (RFC 6455 section 7.1.2)",
     "credentials-elsewhere": "credentials that another server got first (RFC 9110 section 15.4)",
     "cookie-over-plain": "a cookie that is a secret, over plain HTTP (RFC 6265 section 8.3)",
-    "http-1.0": "HTTP/1.0, without Host and keep-alive (RFC 9112 section 2.3)",
+    "http-1.0": "HTTP/1.0 in place of HTTP/1.1 (RFC 9112 section 2.3)",
     "new-connection": "a new connection for each request, although the last one was kept open "
     "(RFC 9112 section 9.3)",
 }
@@ -43,10 +45,10 @@ _SHOWN = 3
 _LINE_SHOWN = 100
 
 _find_head_end = re.compile(rb"\r?\n\r?\n").search
-_match_line = re.compile(rb"[!-~]+ [!-~]+ HTTP/1\.(\d)\r?\n").match
+_match_line = re.compile(rb"[!-~]+ [!-~\x80-\xff]+ HTTP/1\.(\d)\r?\n").match
 _find_hosts = re.compile(rb"(?im)^host[ \t]*:").findall
 _find_bare_lf = re.compile(rb"(?<!\r)\n").search
-_find_fold = re.compile(rb"\n[ \t]+[^\s]").search
+_find_fold = re.compile(rb"\n[ \t]").search
 _find_length = re.compile(rb"(?im)^content-length[ \t]*:").search
 _find_coding = re.compile(rb"(?im)^transfer-encoding[ \t]*:").search
 _is_secret_name = re.compile(
@@ -54,10 +56,15 @@ _is_secret_name = re.compile(
     r"(?:.*[-_.])?(?:sid|id_?token|key)",
     re.IGNORECASE,
 ).fullmatch
+_has_port = re.compile(r":\d*$").search
+_COOKIE = "cookie "
 _GOING_AWAY = 1001
 # After these the server does not wait for the client's Close.
 _FAILED_CODES = frozenset((1002, 1003, 1007, 1008, 1009, 1010, 1011))
 _UNMASKED = "came unmasked"
+_BY_CLIENT = (BY_PEER, BY_RESET)
+_IDLE_S = 1.0
+"""A connection that a client has left idle for longer it may close: it is of no use any more."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -92,15 +99,12 @@ class LintNote:
 def find_lint(
     exchanges: Iterable[Exchange],
     others: Iterable[Exchange] = (),
-    *,
-    idle_s: float = float("inf"),
 ) -> list[LintNote]:
     """Find what the clients of one server did sloppily.
 
     Args:
         exchanges: what the server has recorded.
         others: what other servers have recorded that the same clients talk to.
-        idle_s: after how long the server closes an idle connection by itself.
 
     Returns:
         A note for each rule that was broken, in the order of `LINT_RULES`.
@@ -112,9 +116,10 @@ def find_lint(
         found = tuple(each for each in own if check(each))
         if found:
             notes.append(LintNote(name, found))
-    notes += _find_credentials(own, elsewhere)
-    notes += _find_cookies(own, _list_secure_cookies([*own, *elsewhere]))
-    notes += _find_new_connections(own, idle_s)
+    jar = _fill_jar([*own, *elsewhere])
+    notes += _find_credentials(own, elsewhere, jar)
+    notes += _find_cookies(own, jar)
+    notes += _find_new_connections(own)
     order = list(LINT_RULES)
     return sorted(notes, key=lambda note: order.index(note.name))
 
@@ -199,7 +204,11 @@ def _has_fold(exchange: Exchange) -> bool:
 
 
 def _has_needless_body(exchange: Exchange) -> bool:
-    return exchange.method in ("GET", "HEAD") and exchange.request_body_length > 0
+    if exchange.method not in ("GET", "HEAD"):
+        return False
+    # A body that was refused has a length all the same.
+    announced = exchange.request_headers.text("content-length") or ""
+    return exchange.request_body_length > 0 or announced.lstrip("0").isdecimal()
 
 
 def _is_unmasked(exchange: Exchange) -> bool:
@@ -239,31 +248,90 @@ _CHECKS: dict[str, Callable[[Exchange], bool]] = {
 # Credentials
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Jar:
+    """What servers have told clients of cookies; a client that obeys is not sloppy.
+
+    Attributes:
+        given: (host, name, value) of each that was set.
+        given_plainly: those of them that may be sent over plain HTTP.
+        secure: names of those that may not.
+        domains: (name, domain) of those that are for a whole domain.
+    """
+
+    given: frozenset[tuple[str, str, str]]
+    given_plainly: frozenset[tuple[str, str, str]]
+    secure: frozenset[str]
+    domains: frozenset[tuple[str, str]]
+
+    def is_for(self, host: str, name: str, value: str, owner: str) -> bool:
+        """Tell whether a host has set a cookie too, or shares a domain with its owner."""
+        return (host, name, value) in self.given or any(
+            name == own and _is_within(host, domain) and _is_within(owner, domain)
+            for own, domain in self.domains
+        )
+
+
+def _fill_jar(exchanges: Iterable[Exchange]) -> _Jar:
+    given, plainly, secure, domains = set(), set(), set(), set()
+    for exchange in exchanges:
+        host = _name_host(exchange)
+        for line in _list_set_cookies(exchange):
+            pair, *rest = line.split(";")
+            attributes = dict(_split_attribute(each) for each in rest)
+            for name, value in parse_cookies(pair):
+                given.add((host, name, value))
+                if "secure" in attributes:
+                    secure.add(name)
+                elif not exchange.connection.is_tls:
+                    plainly.add((host, name, value))
+                domain = attributes.get("domain", "").removeprefix(".").lower()
+                if domain and _is_within(host, domain):
+                    domains.add((name, domain))
+    return _Jar(frozenset(given), frozenset(plainly), frozenset(secure), frozenset(domains))
+
+
+def _list_set_cookies(exchange: Exchange) -> list[str]:
+    return _list_values(exchange.response_headers, "set-cookie") if exchange.response_head else []
+
+
+def _split_attribute(text: str) -> tuple[str, str]:
+    name, _, value = text.partition("=")
+    return name.strip().lower(), value.strip()
+
+
+def _is_within(host: str, domain: str) -> bool:
+    return host == domain or host.endswith(f".{domain}")
+
+
+def _name_host(exchange: Exchange) -> str:
+    """Return the host a client has asked for; cookies are its, whatever its port.
+
+    RFC 6265 section 8.5.
+    """
+    host = exchange.request_headers.text("host") or ""
+    return (host.rpartition(":")[0] if _has_port(host) else host).lower()
+
+
 def _list_values(headers: Headers, name: str) -> list[str]:
     return [value.decode("latin-1") for value in headers.get(name, [])]
 
 
 def _list_cookies(exchange: Exchange) -> Iterator[tuple[str, str]]:
     for value in _list_values(exchange.request_headers, "cookie"):
-        for pair in value.split(";"):
-            name, equals, content = pair.strip().partition("=")
-            if equals:
-                yield name, content
+        yield from parse_cookies(value)
 
 
 def _list_credentials(exchange: Exchange) -> Iterator[tuple[str, str, str]]:
     """List what an exchange carries: what it is, its value, and for whom it may be."""
-    origin = f"{exchange.connection.local}"
     for value in _list_values(exchange.request_headers, "authorization"):
-        yield "Authorization", value, origin
-    # Cookies are of a host, whatever its port (RFC 6265 section 8.5).
-    host = exchange.request_headers.text("host") or ""
-    name_only = host.rpartition(":")[0] if re.search(r":\d+$", host) else host
+        yield "Authorization", value, f"{exchange.connection.local}"
+    host = _name_host(exchange)
     for name, value in _list_cookies(exchange):
-        yield f"cookie {name}", value, name_only.lower()
+        yield f"{_COOKIE}{name}", value, host
 
 
-def _find_credentials(own: list[Exchange], others: list[Exchange]) -> Iterator[LintNote]:
+def _find_credentials(own: list[Exchange], others: list[Exchange], jar: _Jar) -> Iterator[LintNote]:
     first: dict[tuple[str, str], tuple[float, str, Exchange]] = {}
     for exchange in others:
         for what, value, whose in _list_credentials(exchange):
@@ -276,7 +344,10 @@ def _find_credentials(own: list[Exchange], others: list[Exchange]) -> Iterator[L
             at, owner, earlier = first.get((what, value), (float("inf"), "", exchange))
             if exchange.received_at < at:
                 own_first.add((what, value))
-            elif owner != whose and (what, value) not in own_first and value:
+                continue
+            name = what.removeprefix(_COOKIE)
+            is_due = owner == whose or (name != what and jar.is_for(whose, name, value, owner))
+            if value and not is_due and (what, value) not in own_first:
                 found.setdefault(what, []).append(exchange)
                 before.setdefault(what, earlier)
     for what, exchanges in found.items():
@@ -286,35 +357,25 @@ def _find_credentials(own: list[Exchange], others: list[Exchange]) -> Iterator[L
         yield LintNote("credentials-elsewhere", tuple(exchanges), detail)
 
 
-def _list_secure_cookies(exchanges: Iterable[Exchange]) -> frozenset[str]:
-    """List the cookies that servers have set for encrypted connections only."""
-    names = set()
-    for exchange in exchanges:
-        if exchange.response_head:
-            for value in _list_values(exchange.response_headers, "set-cookie"):
-                pair, *attributes = value.split(";")
-                if any(each.strip().lower() == "secure" for each in attributes):
-                    names.add(pair.partition("=")[0].strip())
-    return frozenset(names)
-
-
-def _find_cookies(own: list[Exchange], secure: Collection[str]) -> Iterator[LintNote]:
+def _find_cookies(own: list[Exchange], jar: _Jar) -> Iterator[LintNote]:
     found: dict[str, list[Exchange]] = {}
     for exchange in own:
         if exchange.connection.is_tls:
             continue
-        for name, _ in _list_cookies(exchange):
-            if name in secure or _is_secret_name(name):
+        host = _name_host(exchange)
+        for name, value in _list_cookies(exchange):
+            is_secret = name in jar.secure or _is_secret_name(name)
+            if is_secret and (host, name, value) not in jar.given_plainly:
                 found.setdefault(name, []).append(exchange)
     for name, exchanges in found.items():
-        why = "which was set as Secure" if name in secure else "by its name a secret"
+        why = "which was set as Secure" if name in jar.secure else "by its name a secret"
         yield LintNote("cookie-over-plain", tuple(exchanges), f"cookie {name}, {why}")
 
 
 # Connections
 
 
-def _find_new_connections(own: list[Exchange], idle_s: float) -> Iterator[LintNote]:
+def _find_new_connections(own: list[Exchange]) -> Iterator[LintNote]:
     kept: dict[str, Exchange] = {}
     found: list[Exchange] = []
     for exchange in own:
@@ -323,16 +384,27 @@ def _find_new_connections(own: list[Exchange], idle_s: float) -> Iterator[LintNo
         client = exchange.request_headers.text("user-agent") or ""
         last = kept.get(client)
         kept[client] = exchange
-        if last is None or last.done_at is None:
-            continue
-        # One that was opened while the other was busy is a second one with reason.
-        pause_s = exchange.connection.opened_at - last.done_at
-        if 0 <= pause_s < idle_s:
+        if last is not None and _is_given_up(last, exchange):
             found.append(exchange)
     if found:
         asked = sum(_asks_to_close(exchange) for exchange in found)
         detail = f"{count(asked, 'request')} asked for that by Connection: close" if asked else ""
         yield LintNote("new-connection", tuple(found), detail)
+
+
+def _is_given_up(last: Exchange, new: Exchange) -> bool:
+    """Tell whether a client has closed an idle connection at once, and opened another.
+
+    Several that are open at the same time are a pool's, or have a client each.
+    """
+    old = last.connection
+    if last.done_at is None or old.closed_at is None:
+        return False
+    is_by_client = old.end in _BY_CLIENT or _asks_to_close(last)
+    is_at_once = old.closed_at - last.done_at < _IDLE_S
+    # The server may have heard of the new one first, though never of its request.
+    is_before = last.done_at <= new.connection.opened_at and old.closed_at <= new.received_at
+    return is_by_client and is_at_once and is_before
 
 
 def _is_lonely(exchange: Exchange) -> bool:

@@ -25,7 +25,7 @@ class JsonPayload:
     __slots__ = ("value",)
 
     def __init__(self, value: Any) -> None:
-        self.value = value
+        self.value: Any = value
 
     def diff(self, got: object) -> list[str]:
         """List how what was got differs; empty if it does not."""

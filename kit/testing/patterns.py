@@ -37,7 +37,7 @@ class Each:
     is_nullable: bool = False
 
     def __init__(self, leaf: Leaf) -> None:
-        self.leaf = leaf
+        self.leaf: Leaf = leaf
 
     def start(self) -> Hashable:
         """Return the state in which nothing has been taken."""
@@ -62,7 +62,7 @@ class InOrder:
     __slots__ = ("is_nullable", "items")
 
     def __init__(self, items: Sequence[Node]) -> None:
-        self.items = tuple(items)
+        self.items: tuple[Node, ...] = tuple(items)
         self.is_nullable: bool = all(item.is_nullable for item in self.items)
 
     def start(self) -> Hashable:
@@ -101,7 +101,7 @@ class OneOf:
     is_nullable: bool = False
 
     def __init__(self, items: Sequence[Node]) -> None:
-        self.items = tuple(items)
+        self.items: tuple[Node, ...] = tuple(items)
 
     def start(self) -> Hashable:
         """Return the state in which nothing has been taken."""
@@ -126,13 +126,13 @@ class Repeated:
     __slots__ = ("at_least", "at_most", "given", "given_least", "is_nullable", "item")
 
     def __init__(self, item: Node, at_least: int, at_most: int | None) -> None:
-        self.given = item
-        self.given_least = at_least
+        self.given: Node = item
+        self.given_least: int = at_least
         # A round that takes nothing would never end: rounds are never empty, and an
         # item that may be empty need not come at all.
-        self.item = item.without_empty()
-        self.at_least = 0 if item.is_nullable else at_least
-        self.at_most = at_most
+        self.item: Node = item.without_empty()
+        self.at_least: int = 0 if item.is_nullable else at_least
+        self.at_most: int | None = at_most
         self.is_nullable: bool = self.at_least == 0
 
     def start(self) -> Hashable:
@@ -167,7 +167,7 @@ class AnyOrder:
     __slots__ = ("_items", "_times", "given", "is_nullable")
 
     def __init__(self, items: Sequence[Node]) -> None:
-        self.given = tuple(items)
+        self.given: tuple[Node, ...] = tuple(items)
         times: dict[object, int] = {}
         distinct: dict[object, Node] = {}
         for item in items:
@@ -260,8 +260,8 @@ class Automaton:
     """
 
     def __init__(self, pattern: Node) -> None:
-        self.taken = 0
-        self.may_end = False
+        self.taken: int = 0
+        self.may_end: bool = False
         self._open: dict[Way, None] = {}
         self._settle([((pattern, pattern.start()),)])
 

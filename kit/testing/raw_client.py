@@ -75,7 +75,7 @@ class RawClient(RawConnection):
         receive_buffer: int | None = None,
     ) -> None:
         host, port = _read_where(where, has_context=ssl_context is not None)
-        self.authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self.authority: str = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         sock = _connect(host, port, timeout_s, receive_buffer)
         try:
             super().__init__(

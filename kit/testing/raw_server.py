@@ -152,7 +152,7 @@ class RawServer:
         self._is_over = False
         self.errors: list[Exception] = []
         self.heads: list[bytes] = []
-        self.accepted = 0
+        self.accepted: int = 0
         self.addr: tuple[str, int] = (host, 0)
 
     # Where it is

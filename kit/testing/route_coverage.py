@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kit.errors import ConfigurationError
-from kit.expect.answers import StubEndpoint
+from kit.routing.endpoint import Endpoint
 from kit.testing.text import align, count, escape, show_line
 
 if TYPE_CHECKING:
@@ -42,8 +42,9 @@ class RouteCoverage:
     """Counts for each route the requests that its handler was called for.
 
     Routes of any number of servers are told apart by method, pattern and the
-    handler's name; a stub by the line that registers it. It is an `Observer` of the
-    servers that it watches, and keeps none of them.
+    handler's name; a stub by the line that registers it. What a fallback answers, be it
+    a recording or an upstream, is no route's. It is an `Observer` of the servers that it
+    watches, and keeps none of them.
     """
 
     def __init__(self) -> None:
@@ -80,13 +81,13 @@ class RouteCoverage:
         self._count(exchange)
 
     def _count(self, exchange: Exchange) -> None:
-        endpoint: Any = exchange.endpoint
-        if exchange.handler_started_at is None or isinstance(endpoint, StubEndpoint):
+        endpoint: object = exchange.endpoint
+        # Stubs, recordings and upstreams have endpoints of kinds of their own.
+        if type(endpoint) is not Endpoint or exchange.handler_started_at is None:
             return
-        if endpoint is not None and endpoint.is_match:
-            key = (endpoint.method, endpoint.pattern, endpoint.name)
-            with self._lock:
-                self._hits[key] = self._hits.get(key, 0) + 1
+        key = (endpoint.method, endpoint.pattern, endpoint.name)
+        with self._lock:
+            self._hits[key] = self._hits.get(key, 0) + 1
 
     # Between processes
 

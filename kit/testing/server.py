@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import os
     import socket
     import ssl
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from kit.engine.listener import Listener
     from kit.limits import Limits
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from kit.testing.lint import LintNote
 
     Inherit = Callable[[Listener], None]
+    IsKnown = Callable[[Exchange, str], bool]
 
 MAX_SUSPECTS = 1000
 """Of the exchanges that may be problems, the last ones that are kept."""
@@ -80,14 +81,14 @@ class CheckedServer(AssertingServer):
         super().__init__(
             addr, privkey, cert, ssl_context=ssl_context, limits=limits, journal=journal
         )
-        self.allowances = allowances or Allowances()
+        self.allowances: Allowances = allowances or Allowances()
         self.strict = strict
         self.find_neighbours: Callable[[], Iterable[HTTPServer]] | None = None
         self._allowed_lint: frozenset[str] = frozenset()
         if allow_lint:
             self.allow(lint=allow_lint)
         self._watch = _Watch(self.observer, self._is_meant)
-        self.observer = self._watch
+        self.observer: Observer = self._watch
         self._phases: list[tuple[float, str]] = []
         self._inherit: Inherit | None = None
 
@@ -124,44 +125,84 @@ class CheckedServer(AssertingServer):
         changes = {name: value for name, value in given.items() if value is not None}
         self.allowances = dataclasses.replace(self.allowances, **changes)
 
-    def problems(self) -> list[Problem]:
+    def problems(
+        self, *, since: float | None = None, is_known: IsKnown | None = None
+    ) -> list[Problem]:
         """List what went wrong so far and is not allowed: of exchanges in order, then of stubs.
 
         Waits at most a second for a response that is being sent right now.
+
+        Args:
+            since: leaves out exchanges that arrived before this time (real-monotonic
+                seconds), all stubs, and the phases' names.
+            is_known: is asked for exchanges with the kind of their problem; where it says
+                True, that is left out.
         """
-        exchanges = self._watch.list_suspects(self.journal)
+        exchanges = self._watch.list_suspects(self.list_since(since), since or 0.0)
         judged = [self._judge(exchange) for exchange in exchanges]
         found = [problem for problem in judged if problem is not None]
-        if not self.allowances.unused_stubs:
+        if since is None and not self.allowances.unused_stubs:
             unmatched = [each.exchange for each in found if each.kind == "unmatched"]
             found += judge_stubs(self, [one for one in unmatched if one is not None])
         found = [problem for problem in found if not self.allowances.permits(problem.kind)]
-        return [*found, *self._judge_lint()] if self.strict else found
+        if is_known is not None:
+            found = [
+                problem
+                for problem in found
+                if problem.exchange is None or not is_known(problem.exchange, problem.kind)
+            ]
+        if self.strict:
+            found += self._judge_lint(since, is_known)
+        return found if since is not None else [self._name_phase(problem) for problem in found]
 
-    def lint(self) -> list[LintNote]:
+    def lint(self, *, since: float | None = None) -> list[LintNote]:
         """Note what clients did sloppily so far and may not, by the journal as it is now.
 
-        See `LINT_RULES` for what is looked at.
+        See `LINT_RULES` for what is looked at, and `problems` for `since`.
         """
         from kit.testing.lint import find_lint
 
-        known = {exchange.id: exchange for exchange in self._watch.list_suspects(self.journal)}
-        known |= {exchange.id: exchange for exchange in self.journal}
+        journal = self.list_since(since)
+        known = {
+            exchange.id: exchange for exchange in self._watch.list_suspects(journal, since or 0.0)
+        }
+        known |= {exchange.id: exchange for exchange in journal}
         own = [exchange for exchange in known.values() if not self.is_probe(exchange)]
         for exchange in own:
             if exchange.first_byte_at is not None and not exchange.is_websocket:
                 self._await_end(exchange)
         neighbours = [] if self.find_neighbours is None else self.find_neighbours()
-        others = [each for server in neighbours if server is not self for each in server.journal]
-        notes = find_lint(own, others, idle_s=self.limits.idle_s)
+        others = [
+            each
+            for server in neighbours
+            if server is not self
+            for each in list_since(server.journal, since)
+        ]
+        # Each test has clients of its own: what they do is compared within it alone.
+        elsewhere = self._split(others)
+        notes = [
+            note
+            for phase, exchanges in sorted(self._split(own).items())
+            for note in find_lint(exchanges, elsewhere.get(phase, ()))
+        ]
         return [note for note in notes if note.name not in self._allowed_lint]
 
-    def _judge_lint(self) -> list[Problem]:
+    def _split(self, exchanges: Iterable[Exchange]) -> dict[int, list[Exchange]]:
+        """Put exchanges under the number of the phase they arrived in."""
+        found: dict[int, list[Exchange]] = {}
+        for exchange in exchanges:
+            at = bisect_right(self._phases, exchange.received_at, key=_start_of)
+            found.setdefault(at, []).append(exchange)
+        return found
+
+    def _judge_lint(self, since: float | None, is_known: IsKnown | None) -> list[Problem]:
         problems = []
-        for note in self.lint():
-            phase = self.find_phase(note.exchanges[0])
-            text = f"in {phase}: {note.text}" if phase else note.text
-            problems.append(Problem(f"{LINT}{note.name}", text, note.exchanges[0]))
+        for note in self.lint(since=since):
+            kind = f"{LINT}{note.name}"
+            seen = [each for each in note.exchanges if is_known is None or not is_known(each, kind)]
+            if seen:
+                text = dataclasses.replace(note, exchanges=tuple(seen)).text
+                problems.append(Problem(kind, text, seen[0], others=tuple(seen[1:])))
         return problems
 
     def verify(self) -> None:
@@ -203,9 +244,11 @@ class CheckedServer(AssertingServer):
         # The client may have got the response before it is on record here.
         if exchange.first_byte_at is not None and not exchange.is_websocket:
             self._await_end(exchange)
-        problem = judge_exchange(exchange, self)
-        phase = None if problem is None else self.find_phase(exchange)
-        if problem is None or phase is None:
+        return judge_exchange(exchange, self)
+
+    def _name_phase(self, problem: Problem) -> Problem:
+        phase = None if problem.exchange is None else self.find_phase(problem.exchange)
+        if phase is None:
             return problem
         return dataclasses.replace(problem, text=f"in {phase}: {problem.text}")
 
@@ -260,6 +303,16 @@ class CheckedServer(AssertingServer):
         at = bisect_right(self._phases, exchange.received_at, key=_start_of)
         return self._phases[at - 1][1] if at else None
 
+    def find_phase_start(self, name: str) -> float | None:
+        """Return when the present phase began, if it is this one; real-monotonic seconds."""
+        if not self._phases or self._phases[-1][1] != name:
+            return None
+        return self._phases[-1][0]
+
+    def list_since(self, since: float | None) -> list[Exchange]:
+        """List the exchanges in the journal that arrived at this time or later; all if None."""
+        return list_since(self.journal, since)
+
 
 class _Watch:
     """An observer before another one, that keeps what may be a problem."""
@@ -292,15 +345,20 @@ class _Watch:
             self.lost += len(self._suspects) == MAX_SUSPECTS
             self._suspects.append(exchange)
 
-    def list_suspects(self, journal: Journal) -> list[Exchange]:
+    def list_suspects(self, journal: Sequence[Exchange], since: float = 0.0) -> list[Exchange]:
         """Return them in order of arrival, with those that are still open."""
         # A deque's copy is made in one step; the journal is asked for what is not done.
-        done = list(self._suspects.copy())
-        found = {exchange.id: exchange for exchange in done}
+        done = self._suspects.copy()
+        found = {exchange.id: exchange for exchange in done if exchange.received_at >= since}
         for exchange in journal:
             if is_suspect(exchange):
                 found[exchange.id] = exchange
         return [found[number] for number in sorted(found)]
+
+
+def list_since(journal: Journal, since: float | None) -> list[Exchange]:
+    """List the exchanges in a journal that arrived at this time or later; all if None."""
+    return list(journal) if since is None else journal.list_since(since)
 
 
 def _start_of(phase: tuple[float, str]) -> float:

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from kit.record.connection import format_address
+from kit.record.connection import ORDINARY_ENDS, format_address
 from kit.testing.curl import format_curl
 from kit.testing.sources import check_exchange, check_number, show_exchange
 from kit.testing.steps import read_steps
@@ -102,6 +102,7 @@ def _kind(exchange: Exchange) -> str:
 
 
 def _list_events(exchanges: Sequence[Exchange]) -> Iterator[_Event]:
+    last = {exchange.connection.id: exchange for exchange in exchanges}
     for exchange in exchanges:
         connection = exchange.connection
         name = f"connection {connection.id}"
@@ -109,6 +110,10 @@ def _list_events(exchanges: Sequence[Exchange]) -> Iterator[_Event]:
             yield _Event(connection.opened_at, name, _describe_opening(connection), [])
         details = list(_list_details(exchange))
         yield _Event(exchange.received_at, name, _describe_exchange(exchange), details)
+        if exchange is last[connection.id] and connection.closed_at is not None:
+            told = _describe_closing(connection, exchange)
+            if told:
+                yield _Event(connection.closed_at, name, told, [])
 
 
 def _describe_opening(connection: ConnectionInfo) -> str:
@@ -124,6 +129,16 @@ def _describe_opening(connection: ConnectionInfo) -> str:
             took = f" in {show_duration(connection.handshake_s)}"
         parts.append(f"{connection.tls_version}{sni}{took}")
     return ", ".join(parts)
+
+
+def _describe_closing(connection: ConnectionInfo, last: Exchange) -> str:
+    """Tell how a connection has ended; empty if it is what everybody expects."""
+    end = connection.end or ""
+    if not end or (last.error is not None and end.endswith(last.error)):
+        return "closed"  # its last exchange tells why
+    if end in ORDINARY_ENDS and last.is_complete:
+        return ""
+    return f"closed {show_line(end, _TEXT_SHOWN)}"
 
 
 def _describe_exchange(exchange: Exchange) -> str:

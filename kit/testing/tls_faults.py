@@ -159,8 +159,8 @@ class TlsFaultServer:
     def __init__(
         self, fault: TlsFault | str, authority: tls.CertificateAuthority | None = None
     ) -> None:
-        self.fault = fault if isinstance(fault, TlsFault) else find_tls_fault(fault)
-        self.authority = authority or tls.CertificateAuthority()
+        self.fault: TlsFault = fault if isinstance(fault, TlsFault) else find_tls_fault(fault)
+        self.authority: tls.CertificateAuthority = authority or tls.CertificateAuthority()
         name = self.fault.name
         if name in _RAW_SCRIPTS:
             self._server = RawServer(_RAW_SCRIPTS[name], timeout_s=STALL_S)

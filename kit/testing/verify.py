@@ -46,12 +46,14 @@ class Problem:
         text: what is wrong; several lines.
         exchange: where it happened; None for a stub.
         cause: what the handler raised; None for the other kinds.
+        others: of lint, where it happened besides.
     """
 
     kind: str
     text: str
     exchange: Exchange | None = None
     cause: BaseException | None = None
+    others: tuple[Exchange, ...] = ()
 
     def __str__(self) -> str:
         return self.text
@@ -69,8 +71,9 @@ class VerificationError(AssertionError):
     __module__ = "kit.testing"  # as it is imported, and as a report names it
 
     def __init__(self, text: str, problems: Sequence[Problem]) -> None:
-        self.problems = list(problems)
-        self.__cause__ = next((each.cause for each in problems if each.cause is not None), None)
+        self.problems: list[Problem] = list(problems)
+        causes = (each.cause for each in problems if each.cause is not None)
+        self.__cause__: BaseException | None = next(causes, None)
         super().__init__(text)
 
 
@@ -173,11 +176,12 @@ def format_problems(url: str, problems: Sequence[Problem], gaps: Iterable[str] =
     if len(problems) > _SHOWN:
         lines.append(f"and {len(problems) - _SHOWN} more")
     lines += gaps
-    given = ", ".join(_list_allowing(problem.kind for problem in problems))
+    given = ", ".join(list_allowing(problem.kind for problem in problems))
     return "\n".join([*lines, f"where that is meant to happen: server.allow({given})"])
 
 
-def _list_allowing(kinds: Iterable[str]) -> list[str]:
+def list_allowing(kinds: Iterable[str]) -> list[str]:
+    """Write the arguments of `CheckedServer.allow` that permit problems of these kinds."""
     every = list(dict.fromkeys(kinds))
     lint = [kind.removeprefix(LINT) for kind in every if kind.startswith(LINT)]
     names = dict.fromkeys(_ALLOWED_BY[kind] for kind in every if not kind.startswith(LINT))

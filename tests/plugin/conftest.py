@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from support.deadlines import scaled
+from support.upstreams import Upstream
 
 RunTests = Callable[..., pytest.RunResult]
 
@@ -30,3 +31,10 @@ def run_tests(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run
         )
 
     return run
+
+
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    """Run a server outside of the inner pytest, which answers everything."""
+    with Upstream() as upstream:
+        yield upstream

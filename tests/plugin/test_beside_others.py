@@ -107,7 +107,7 @@ def test_all_that_is_added_is_called_kit(run_tests: RunTests, pytester: pytest.P
 def test_every_fixture_is_called_kit(run_tests: RunTests) -> None:
     lines = run_tests("", "--fixtures", "-v").outlines
     fixtures = {line.split()[0] for line in lines if " -- " in line and "pytest_plugin/" in line}
-    assert {"kit_server", "_kit_relay"} <= fixtures
+    assert {"kit_server", "kit_server_factory"} <= fixtures
     assert [each for each in fixtures if not each.startswith(("kit_", "_kit_"))] == []
 
 

@@ -31,8 +31,12 @@ def test_the_exchanges_of_all_servers_are_in_one_journal(run_tests: RunTests) ->
             assert len(other.journal) == 2
 
         def test_too_late(request, kit_plain_server):
-            with pytest.raises(kit.StateError, match="name it among the arguments of the test"):
+            with pytest.raises(kit.StateError) as caught:
                 request.getfixturevalue("kit_exchanges")
+            assert str(caught.value) == (
+                "kit_exchanges was asked for when servers ran already: "
+                "name it among the arguments of the test, or of the first fixture"
+            )
         """
     )
     result.assert_outcomes(passed=2)

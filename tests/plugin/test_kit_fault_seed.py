@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 
 import pytest
 
@@ -61,11 +62,16 @@ def test_the_header_tells_a_seed_that_gives_the_same_choices_again(
     assert len({line.split()[2] for line in find_chosen(first)}) == 4
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [("-n", "2"), ("-d", "--tx", f"2*popen//python={sys.executable}")],
+    ids=["workers", "gateways"],
+)
 def test_workers_choose_as_one_process_does(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
 ) -> None:
     alone = run(pytester, monkeypatch, "--kit-fault-seed=7")
-    shared = run(pytester, monkeypatch, "--kit-fault-seed=7", "-p", "xdist", "-n", "2")
+    shared = run(pytester, monkeypatch, "--kit-fault-seed=7", "-p", "xdist", *arguments)
 
     assert find_chosen(shared) == find_chosen(alone)
 

@@ -50,7 +50,7 @@ def test_the_failure_tells_the_rule_and_how_to_allow_it(run_tests: RunTests) -> 
         [
             "kit: wirekit *, verify on, strict",
             "E*VerificationError: 1 problem on http://127.0.0.1:*:",
-            "E*1 http-1.0: HTTP/1.0, without Host and keep-alive (RFC 9112 section 2.3)",
+            "E*1 http-1.0: HTTP/1.0 in place of HTTP/1.1 (RFC 9112 section 2.3)",
             "E*GET / -> 200",
             "E*where that is meant to happen: server.allow(lint=[[]'http-1.0'[]])",
         ]
@@ -128,7 +128,7 @@ def test_a_failed_test_shows_what_its_client_did_sloppily(run_tests: RunTests) -
         [
             "*- kit lint -*",
             "1 note on the clients of http://127.0.0.1:*:",
-            "http-1.0: HTTP/1.0, without Host and keep-alive (RFC 9112 section 2.3)",
+            "http-1.0: HTTP/1.0 in place of HTTP/1.1 (RFC 9112 section 2.3)",
             "    GET / -> 200",
         ]
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from xml.etree import ElementTree as ET
 
@@ -45,6 +46,17 @@ def test_without_a_server():
 """
 
 
+def read_properties(pytester: pytest.Pytester) -> dict[str, dict[str, str]]:
+    """Return the properties of each test in the JUnit report."""
+    cases = ET.parse(pytester.path / "junit.xml").iter("testcase")
+    return {
+        case.attrib["name"]: {
+            one.attrib["name"]: one.attrib["value"] for one in case.iter("property")
+        }
+        for case in cases
+    }
+
+
 def test_a_failed_test_shows_its_exchanges(run_tests: RunTests, pytester: pytest.Pytester) -> None:
     result = run_tests(SOURCE, "--junit-xml=junit.xml")
     result.assert_outcomes(failed=3, passed=2)
@@ -67,13 +79,7 @@ def test_a_failed_test_shows_its_exchanges(run_tests: RunTests, pytester: pytest
     assert "/of-another-test" not in told
     assert "/number-9-" not in told
     assert told.count("kit exchanges") == 2
-    cases = ET.parse(pytester.path / "junit.xml").iter("testcase")
-    properties = {
-        case.attrib["name"]: {
-            one.attrib["name"]: one.attrib["value"] for one in case.iter("property")
-        }
-        for case in cases
-    }
+    properties = read_properties(pytester)
     assert properties["test_fails"] == {
         "kit_exchanges": "2",
         "kit_connections": "2",
@@ -81,6 +87,127 @@ def test_a_failed_test_shows_its_exchanges(run_tests: RunTests, pytester: pytest
     }
     assert properties["test_without_exchanges"]["kit_exchanges"] == "0"
     assert properties["test_without_a_server"] == {}
+
+
+PHASES = """
+def hello(request):
+    return kit.Response("hello")
+
+def ask(server, path):
+    urllib.request.urlopen(server.url_for(path), timeout=60).close()
+
+@pytest.fixture(scope="session")
+def shared(kit_session_server_factory):
+    return kit_session_server_factory([("GET", "/:name", hello)], tls=False)
+
+@pytest.fixture
+def app(kit_server_factory, shared):
+    server = kit_server_factory([("GET", "/:name", hello)], tls=False)
+    ask(server, "/setup")
+    yield server
+    ask(server, "/teardown")
+    ask(shared, "/shared-teardown")
+
+@pytest.fixture
+def broken(app):
+    yield app
+    raise OSError("teardown error")
+
+@pytest.fixture
+def stuck(app):
+    raise OSError("setup error")
+
+def test_passes(app):
+    ask(app, "/call")
+
+def test_fails(app):
+    ask(app, "/call")
+    raise OSError("own error")
+
+def test_is_stuck(stuck):
+    pass
+
+def test_skips(app):
+    pytest.skip("not today")
+
+def test_breaks(broken):
+    pass
+"""
+FOUND = {
+    "test_passes": ("4", "/setup /call /teardown /shared-teardown"),
+    "test_fails": ("4", "/setup /call /teardown /shared-teardown"),
+    "test_is_stuck": ("3", "/setup /teardown /shared-teardown"),
+    "test_skips": ("3", "/setup /teardown /shared-teardown"),
+    "test_breaks": ("3", "/setup /teardown /shared-teardown"),
+}
+
+
+@pytest.mark.parametrize("arguments", [(), ("-p", "xdist", "-n", "2")], ids=["alone", "workers"])
+def test_the_numbers_are_of_all_phases(
+    run_tests: RunTests, pytester: pytest.Pytester, arguments: tuple[str, ...]
+) -> None:
+    result = run_tests(PHASES, "--junit-xml=junit.xml", *arguments)
+    result.assert_outcomes(passed=2, failed=1, skipped=1, errors=2)
+    properties = read_properties(pytester)
+    assert {
+        name: (one["kit_exchanges"], one["kit_paths"]) for name, one in properties.items()
+    } == FOUND
+
+
+def test_a_call_and_a_teardown_that_both_fail_have_numbers_each(
+    run_tests: RunTests, pytester: pytest.Pytester
+) -> None:
+    source = PHASES.replace(
+        "def test_breaks(broken):\n    pass",
+        """def test_breaks(broken):
+    raise OSError("own error")""",
+    )
+    result = run_tests(source, "--junit-xml=junit.xml", "-k", "breaks")
+    result.assert_outcomes(failed=1, errors=1)
+    text = (pytester.path / "junit.xml").read_text(encoding="utf-8")
+    found = re.findall(r'name="kit_paths" value="([^"]*)"', text)
+    assert found == ["/setup", "/setup /teardown /shared-teardown"]
+
+
+def test_the_report_of_a_failed_setup_shows_its_exchanges(run_tests: RunTests) -> None:
+    result = run_tests(PHASES, "-k", "stuck")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*ERROR at setup of test_is_stuck*",
+            "E       OSError: setup error",
+            "*- kit exchanges -*",
+            "*GET /setup -> 200, route /:name, *ms",
+        ]
+    )
+
+
+def test_how_a_connection_has_ended_is_shown_where_it_matters(run_tests: RunTests) -> None:
+    result = run_tests(
+        """
+        import http.client
+
+        @pytest.mark.kit_server(
+            routes=[("GET", "/", lambda request: kit.Response("hello"))],
+            limits=kit.Limits(idle_s=0.1),
+        )
+        def test_fails(kit_plain_server):
+            connection = http.client.HTTPConnection(*kit_plain_server.addr, timeout=60)
+            connection.request("GET", "/")
+            connection.getresponse().read()
+            assert connection.sock.recv(1) == b""
+            connection.close()
+            raise OSError("own error")
+        """
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*- kit exchanges -*",
+            "*GET / -> 200, route /, *ms",
+            "*connection * closed as it was idle for 0.1 s (limit idle_s)",
+        ]
+    )
 
 
 def test_the_number_of_exchanges_is_an_option(run_tests: RunTests) -> None:

@@ -183,13 +183,28 @@ def test_connections_that_clients_keep_hold_nothing_up(run_tests: RunTests) -> N
 
 def test_an_interrupted_run_ends_at_once(run_tests: RunTests) -> None:
     result = run_tests(
-        """
-        def test_interrupted(kit_server, kit_client):
+        STUCK
+        + dedent("""
+        @pytest.fixture(scope="session", autouse=True)
+        def release():
+            yield
+            end.set()
+
+        def test_interrupted(kit_server_factory, kit_client):
+            server = kit_server_factory(tls=False)
+            server.expect("GET", "/never").respond("x")
+            stick(server)
             raise KeyboardInterrupt
-        """
+        """)
     )
     assert result.ret == pytest.ExitCode.INTERRUPTED
-    result.stdout.fnmatch_lines(["*KeyboardInterrupt*"])
+    result.stdout.fnmatch_lines(
+        [
+            "*KitWarning: http://127.0.0.1:* was still busy after the test, and was cut:",
+            "*KeyboardInterrupt*",
+        ]
+    )
+    assert "Error" not in result.stdout.str() + result.stderr.str()
 
 
 @pytest.mark.skipif("sys.platform == 'win32'", reason="no fork")

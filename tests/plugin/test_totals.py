@@ -68,6 +68,51 @@ def test_the_numbers_of_all_tests_are_added_up(
     assert result.outlines.count(LINE) == 1
 
 
+RARE = """
+import urllib.error, websockets.sync.client
+
+class Rare(kit.Resource):
+    @kit.websocket("/ws")
+    def talk(self, request, opcode, payload):
+        pass
+
+    @kit.get("/boom")
+    def boom(self, request):
+        raise ValueError("on purpose")
+
+@pytest.mark.parametrize("number", range(TIMES))
+@pytest.mark.kit_server(allow_unmatched=True, allow_handler_errors=True)
+def test_rare(kit_plain_server, number):
+    kit_plain_server.registerRoutes(Rare())
+    for path in ("/boom", "/missing"):
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(kit_plain_server.url_for(path), timeout=60)
+        caught.value.close()
+    websockets.sync.client.connect(kit_plain_server.ws_url_for("/ws")).close()
+"""
+
+
+@pytest.mark.parametrize(
+    ("times", "line"),
+    [
+        (
+            1,
+            "1 server, 3 exchanges, 3 connections, 1 websocket, 1 unmatched, 1 handler error",
+        ),
+        (
+            2,
+            "2 servers, 6 exchanges, 6 connections, 2 websockets, 2 unmatched, 2 handler errors",
+        ),
+    ],
+)
+def test_what_is_rare_is_counted_where_there_is_some(
+    run_tests: RunTests, times: int, line: str
+) -> None:
+    result = run_tests(RARE.replace("TIMES", str(times)), "-v")
+    result.assert_outcomes(passed=times)
+    result.stdout.fnmatch_lines([f"kit: {line}"])
+
+
 def test_without_being_asked_nothing_is_written(run_tests: RunTests) -> None:
     result = run_tests(MANY)
     result.assert_outcomes(passed=6)
@@ -127,7 +172,7 @@ def test_a_worker_that_crashes_is_named(run_tests: RunTests) -> None:
     result.stdout.fnmatch_lines(
         [
             "kit: 1 server, 0 exchanges, 0 connections",
-            "kit: gw0 ended without a word and is not counted",
+            "kit: gw0 ended without a word: it is not counted",
         ],
         consecutive=True,
     )

@@ -67,6 +67,41 @@ def test_a_journal_is_read_like_a_list() -> None:
     assert taken[2] in journal
 
 
+def test_the_end_of_the_record_is_read_by_time() -> None:
+    journal = Journal(max_exchanges=5)
+    connection = make_connection()
+    for number in range(8):
+        exchange = make_exchange(target=f"/{number}", connection=connection)
+        exchange.received_at = float(number)
+        record(journal, exchange)
+    assert [each.path for each in journal.list_since(6.0)] == ["/6", "/7"]
+    assert [each.path for each in journal.list_since(6.5)] == ["/7"]
+    assert journal.list_since(9.0) == []
+    assert journal.dropped == 3
+    assert [each.path for each in journal.list_since(0.0)] == ["/3", "/4", "/5", "/6", "/7"]
+    journal.clear()
+    assert journal.list_since(0.0) == []
+
+
+def test_the_end_of_the_record_is_read_while_it_grows() -> None:
+    journal = Journal()
+    connection = make_connection()
+    first = make_exchange(target="/first", connection=connection)
+    journal.started(first)
+
+    def store() -> None:
+        for _ in range(3000):
+            journal.started(make_exchange(connection=connection))
+
+    thread = threading.Thread(target=store)
+    thread.start()
+    while thread.is_alive():
+        found = journal.list_since(first.received_at)
+        assert found[0] is first
+        assert [each.id for each in found] == sorted({each.id for each in found})
+    assert len(journal.list_since(first.received_at)) == 3001
+
+
 def test_an_index_out_of_range_tells_how_many_there_are() -> None:
     journal = Journal()
     record(journal, make_exchange())

@@ -80,7 +80,7 @@ def attack(rig: Rig, data: bytes, cuts: list[int], *, is_reset: bool) -> None:
             if is_reset:
                 client.reset()
             else:
-                client.shut_write()
+                client.end()
                 client.read_to_end()
         except OSError:
             pass  # the server may have had enough

@@ -59,7 +59,7 @@ def test_pipelined_requests_cut_at_any_byte_are_answered_in_order(rig: Rig) -> N
         client = rig.connect()
         client.send_pieces([data[:cut], data[cut:]])
         assert [client.read_answer().text for _ in range(3)] == ["/n/1", "two", "/n/3"]
-        client.sock.close()
+        client.close()
 
 
 def test_pipelined_bodies_stay_with_their_requests(rig: Rig) -> None:
@@ -144,7 +144,7 @@ def test_a_client_that_has_ended_its_side_is_answered(rig: Rig, path: str) -> No
     rig.serve(paths)
     client = rig.connect()
     client.send(make_request(path))
-    client.shut_write()
+    client.end()
     if path != "/n/1":
         rig.journal.wait_for(path, state="handling")
     paths.gate.set()
@@ -159,7 +159,7 @@ def test_pipelined_requests_of_a_half_closed_client_are_all_answered(rig: Rig) -
     client = rig.connect()
     targets = ["/n/1", "/slow", "/n/2", "/async", "/n/3"]
     client.send(b"".join(map(make_request, targets)))
-    client.shut_write()
+    client.end()
     paths.gate.set()
     assert [client.read_answer().text for _ in targets] == targets
     assert client.is_at_end()

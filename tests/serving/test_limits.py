@@ -83,7 +83,7 @@ def test_a_head_that_does_not_come_in_time_gets_408(rig: Rig, is_first: bool) ->
 def test_a_head_that_dribbles_gets_408_all_the_same(plain_rig: Rig) -> None:
     plain_rig.serve(("GET", "/", hello), head_s=SHORT_S)
     client = plain_rig.connect()
-    client.sock.settimeout(0.01)
+    client.timeout_s = 0.01
     answer = b""
     for byte in itertools.chain(b"GET / HTTP/1.1\r\nHost: a\r\nA: ", itertools.repeat(0x78)):
         client.send(bytes([byte]))

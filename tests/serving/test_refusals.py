@@ -95,7 +95,7 @@ def test_it_is_refused_and_the_connection_closed(
         client.send(sample + (NEXT if feed == "with a request behind" else b""))
     check_refused(rig, client, status, reason, behind=behind)
     assert rig.calls == ["/first"] * behind
-    client.sock.close()
+    client.close()
     rig.await_no_connections()
     assert rig.errors == []
 
@@ -196,7 +196,7 @@ def test_a_client_that_ends_its_side_in_mid_request_is_told_so(rig: Rig, sample:
     rig.serve(("POST", "/", echo))
     client = rig.connect()
     client.send(sample)
-    client.shut_write()
+    client.end()
     check_refused(rig, client, 400, "the peer closed the connection in the middle of a ")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from kit import ErrorResponse, JsonResponse, Request, Resource, Response, get, post
-from kit.errors import HandlerReturnError, LocalProtocolError
+from kit.errors import ConnectionClosedError, HandlerReturnError, LocalProtocolError
 from support.raw import make_request
 from support.serving import Rig, await_event, echo, hello
 
@@ -364,8 +364,8 @@ def test_a_failed_stream_to_a_1_0_client_does_not_look_complete(plain_rig: Rig) 
     client = plain_rig.connect()
     client.send(b"GET / HTTP/1.0\r\n\r\n")
     # Its only end is the connection's, so that must not be a good one.
-    with pytest.raises(ConnectionResetError):
-        while client.sock.recv(65536):
+    with pytest.raises(ConnectionClosedError, match="ConnectionResetError"):
+        while client.receive_strictly():
             pass
 
 
@@ -386,7 +386,7 @@ def test_a_generator_is_closed_when_the_client_leaves(rig: Rig, leave: str) -> N
     if leave == "reset":
         client.reset()
     else:
-        client.sock.close()
+        client.close()
     await_event(closed)
     (exchange,) = rig.await_done(failed=True)
     assert exchange.exception is None

@@ -561,11 +561,11 @@ def test_an_abrupt_disconnect_is_delivered_once_as_1006(rig: Rig, end: str) -> N
     assert ws.read().payload == b"hi"
     if end == "in mid-frame":
         ws.client.send(frame(TEXT, b"whole")[:-1])
-        ws.client.shut_write()
+        ws.client.end()
     elif end == "shut":
-        ws.client.shut_write()
+        ws.client.end()
     elif end == "close":
-        ws.client.sock.close()
+        ws.client.close()
     else:
         ws.client.reset()
     check_calls(socket, (Text, "hi"))

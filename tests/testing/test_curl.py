@@ -399,3 +399,13 @@ def test_a_request_that_does_not_parse_is_sent_by_netcat(serve: Any) -> None:
     )
     assert done.stdout == exchange.request_head.raw
     assert done.stdout.startswith(b"GET / a HTTP/1.1\r\n")
+
+
+def test_over_tls_it_is_sent_by_openssl() -> None:
+    exchange = make("", connection=tls(None))
+    exchange.request_head = Head("", "", raw=b"GET / a HTTP/1.1\r\n\r\n")
+    assert (
+        format_curl(exchange)
+        .splitlines()[1]
+        .endswith(" | base64 --decode | openssl s_client -quiet -connect 127.0.0.1:8443")
+    )

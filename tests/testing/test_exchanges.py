@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kit import Exchange, HTTPClient, Journal, Response, Router
+from kit import Exchange, HTTPClient, Journal, Response
 from kit.errors import ConfigurationError, RemoteProtocolError
 from kit.record import UnparsedHead
 from kit.routing import get, post, websocket
@@ -352,19 +352,6 @@ def test_a_request_that_does_not_parse_is_unexpected() -> None:
         "  1 a request that does not parse -> 400, failed: the request line has no target",
         "    # the request does not parse, so that curl cannot send it",
         "    printf %s R0VUDQo= | base64 --decode | nc 127.0.0.1 8080",
-    ]
-
-
-def test_near_misses_that_were_recorded_go_before_those_of_the_router() -> None:
-    router = Router()
-    router.registerRoutes(ROUTES)
-    exchange = answer(make_exchange("GET", "/oders"), 404)
-    exchange.near_misses = [*router.explain("GET", "/user"), "stub 1:\n✗ method"]
-    lines = fail(assert_no_unexpected, [exchange])
-    assert lines[2:5] == [
-        r"    stub 1:\n✗ method",
-        "    GET /user/:name -> show",
-        "      ✓ method GET",
     ]
 
 

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from kit import HTTPServer, Request, Response, WebSocketOpCode, get, post, websocket
 from kit.errors import ConfigurationError
+from kit.record import Exchange
+from kit.record.heads import parse_fields
 from kit.routing import Resource
-from kit.testing import LINT_RULES, CheckedServer, RawClient, VerificationError, format_lint
+from kit.testing import (
+    LINT_RULES,
+    CheckedServer,
+    RawClient,
+    VerificationError,
+    find_lint,
+    format_lint,
+)
 from support.authority import authority
 from support.deadlines import scaled
+from support.exchanges import Head, answer, make_connection, make_exchange
 
 MARK = b"HTTP/1.1\r\nHost: h\r\n"
 
@@ -29,7 +41,7 @@ class Site(Resource):
 
     @get("/cookie")
     def bake(self, request: Request) -> Response:
-        return Response("x", headers={"Set-Cookie": "plain=1; Path=/; Secure"})
+        return Response("x", headers={"Set-Cookie": request.params["set"][0]})
 
     @post("/")
     def write(self, request: Request) -> Response:
@@ -94,10 +106,23 @@ def ask(server: CheckedServer, *fields: str, target: str = "/") -> None:
             b"POST / " + MARK + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
             ["length-and-chunked"],
         ),
+        ("GET /\xe4 HTTP/1.1\r\n\r\n".encode("latin-1"), ["missing-host"]),
+        (b"POST / " + MARK + b"Content-Length: 2\r\n\r\n\n ", []),
         (b"GET / " + MARK + b"A: b\r\n c\r\n\r\n", ["folded-header"]),
+        (b"GET / " + MARK + b"A: b\r\n\t\r\nB: c\r\n\r\n", ["folded-header"]),
         (b"GET / " + MARK + b"Content-Length: 1\r\n\r\nx", ["body-on-get"]),
+        (b"HEAD / " + MARK + b"Content-Length: 1\r\n\r\nx", ["body-on-get"]),
+        (b"GET /nowhere " + MARK + b"Content-Length: 1\r\n\r\nx", ["body-on-get"]),
+        (b"GET / " + MARK + b"Content-Length: 9000000\r\n\r\nx", ["body-on-get"]),
+        (
+            b"GET / " + MARK + b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
+            ["body-on-get"],
+        ),
+        (b"GET / " + MARK + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", []),
         (b"GET / " + MARK + b"Content-Length: 0\r\n\r\n", []),
+        (b"DELETE / " + MARK + b"Content-Length: 1\r\n\r\nx", []),
         (b"GET / HTTP/1.0\r\n\r\n", ["http-1.0"]),
+        (b"GET / HTTP/1.0\r\nHost: h\r\nConnection: keep-alive\r\n\r\n", ["http-1.0"]),
         (b"\x16\x03\x01\n\n nonsense", []),
         (b"GET / HTTP/1.1\r\nHo", []),
         # What stands behind a broken head is not part of it.
@@ -210,6 +235,69 @@ def test_a_second_connection_beside_a_busy_one_is_not_noted(server: CheckedServe
     assert names(server) == []
 
 
+def test_connections_that_are_open_at_once_are_not_noted(server: CheckedServer) -> None:
+    with contextlib.ExitStack() as stack:
+        for _ in range(5):
+            stack.enter_context(RawClient(server.addr, timeout_s=scaled(20))).request()
+
+    assert names(server) == []
+
+
+def play(
+    *, opened: float, closed: float | None, end: str | None, field: bytes = b"X-A: b"
+) -> list[Exchange]:
+    """Make two exchanges on connections of their own: one is done at 1 s, one comes at 5 s."""
+    made = []
+    for at, opened_at in ((0.9, 0.0), (5.0, opened)):
+        connection = make_connection()
+        connection.opened_at, connection.requests = opened_at, 1
+        exchange = make_exchange(connection=connection)
+        raw = b"GET / HTTP/1.1\r\nHost: h\r\n" + field + b"\r\n\r\n"
+        exchange.request_head = Head(raw_headers=parse_fields(raw), raw=raw)
+        exchange.received_at = at
+        answer(exchange).done_at = at + 0.1
+        made.append(exchange)
+    first = made[0].connection
+    first.closed_at, first.end = closed, end
+    return made
+
+
+@pytest.mark.parametrize(
+    ("options", "is_noted"),
+    [
+        ({"opened": 2.0, "closed": 1.5, "end": "by the peer"}, True),
+        ({"opened": 2.0, "closed": 1.5, "end": "by the peer, with a reset"}, True),
+        # It was told of in the same breath, after the new one.
+        ({"opened": 1.1, "closed": 1.2, "end": "by the peer"}, True),
+        (
+            {
+                "opened": 2.0,
+                "closed": 1.5,
+                "end": "after the response",
+                "field": b"Connection: close",
+            },
+            True,
+        ),
+        # It was in use when the new one was opened.
+        ({"opened": 0.5, "closed": 1.5, "end": "by the peer"}, False),
+        # It stayed open beside the new one.
+        ({"opened": 2.0, "closed": None, "end": None}, False),
+        ({"opened": 2.0, "closed": 5.5, "end": "by the peer"}, False),
+        # The client had no use for it for some time.
+        ({"opened": 4.0, "closed": 2.5, "end": "by the peer"}, False),
+        # It was the server that closed it.
+        ({"opened": 2.0, "closed": 1.5, "end": "as it was idle for 0.4 s"}, False),
+        ({"opened": 2.0, "closed": 1.5, "end": "as the server stopped"}, False),
+    ],
+)
+def test_a_new_connection_is_noted_if_the_last_one_was_thrown_away(
+    options: dict[str, Any], is_noted: bool
+) -> None:
+    expected = ["new-connection"] if is_noted else []
+
+    assert [note.name for note in find_lint(play(**options))] == expected
+
+
 # Credentials
 
 
@@ -286,11 +374,84 @@ def test_a_cookie_that_was_set_as_Secure_is_noted_over_plain_HTTP(
     two: tuple[CheckedServer, CheckedServer],
 ) -> None:
     plain, encrypted = two
-    ask(encrypted, target="/cookie")
+    ask(encrypted, target="/cookie?set=plain%3D1%3B+Path%3D/%3B+Secure")
     ask(plain, "Cookie: plain=1")
 
     (note,) = plain.lint()
     assert note.detail == "cookie plain, which was set as Secure"
+
+
+@pytest.mark.parametrize(
+    ("baked", "sent", "expected"),
+    [
+        ("sid%3D1", "sid=1", []),
+        ("sid%3D%221%22", 'sid="1"', []),
+        ("sid%3D1", "sid=2", ["cookie-over-plain"]),
+        ("sid%3D1%3B+Secure", "sid=1", ["cookie-over-plain"]),
+    ],
+)
+def test_a_client_that_sends_back_what_plain_HTTP_gave_it_is_not_noted(
+    server: CheckedServer, baked: str, sent: str, expected: list[str]
+) -> None:
+    ask(server, target=f"/cookie?set={baked}")
+    ask(server, f"Cookie: {sent}")
+
+    assert names(server) == expected
+
+
+@pytest.mark.parametrize(
+    ("baked", "hosts", "expected"),
+    [
+        # Both servers have set the same.
+        ("lang%3Den", ("first.test", "second.test"), []),
+        ("lang%3Dde", ("first.test", "second.test"), ["credentials-elsewhere"]),
+    ],
+)
+def test_a_cookie_that_a_server_has_set_itself_is_its_own(
+    two: tuple[CheckedServer, CheckedServer],
+    baked: str,
+    hosts: tuple[str, str],
+    expected: list[str],
+) -> None:
+    first, second = two
+    ask(first, f"Host: {hosts[0]}", "Cookie: lang=en")
+    ask(second, f"Host: {hosts[1]}", target=f"/cookie?set={baked}")
+    ask(second, f"Host: {hosts[1]}", "Cookie: lang=en")
+
+    assert names(second) == expected
+
+
+@pytest.mark.parametrize(
+    ("domain", "host", "expected"),
+    [
+        ("shop.test", "b.shop.test", []),
+        (".Shop.test", "shop.test:8443", []),
+        ("shop.test", "b.other.test", ["credentials-elsewhere"]),
+        # A domain that does not hold the host that says it is none.
+        ("other.test", "b.other.test", ["credentials-elsewhere"]),
+    ],
+)
+def test_a_cookie_may_be_of_a_whole_domain(
+    two: tuple[CheckedServer, CheckedServer], domain: str, host: str, expected: list[str]
+) -> None:
+    first, second = two
+    ask(first, "Host: a.shop.test", target=f"/cookie?set=lang%3Den%3B+Domain%3D{domain}")
+    ask(first, "Host: a.shop.test", "Cookie: lang=en")
+    ask(second, f"Host: {host}", "Cookie: lang=en")
+
+    assert names(second) == expected
+
+
+def test_credentials_that_were_here_first_are_not_noted(
+    two: tuple[CheckedServer, CheckedServer],
+) -> None:
+    first, second = two
+    ask(second, "Authorization: Bearer secret-token")
+    ask(first, "Authorization: Bearer secret-token")
+    ask(second, "Authorization: Bearer secret-token")
+
+    assert names(second) == []
+    assert names(first) == ["credentials-elsewhere"]
 
 
 # What is told
@@ -325,7 +486,7 @@ def test_a_strict_server_fails_for_its_clients(server: CheckedServer) -> None:
 
     assert str(caught.value) == (
         f"1 problem on {server.url}:\n"
-        "1 http-1.0: HTTP/1.0, without Host and keep-alive (RFC 9112 section 2.3)\n"
+        "1 http-1.0: HTTP/1.0 in place of HTTP/1.1 (RFC 9112 section 2.3)\n"
         "    GET / -> 200\n"
         "where that is meant to happen: server.allow(lint=['http-1.0'])"
     )
@@ -374,3 +535,21 @@ def test_a_journal_that_was_cleared_still_tells_of_what_failed(server: CheckedSe
     server.journal.clear()
 
     assert names(server) == ["missing-host"]
+
+
+TEXTS = {
+    "bare-lf": "a line ends in LF without CR (RFC 9112 section 2.2)",
+    "length-and-chunked": "Content-Length beside Transfer-Encoding (RFC 9112 section 6.2)",
+    "unmasked-frame": "a websocket frame is not masked (RFC 6455 section 5.3)",
+    "no-close-frame": "a websocket was left without a Close frame (RFC 6455 section 7.1.2)",
+    "cookie-over-plain": "a cookie that is a secret, over plain HTTP (RFC 6265 section 8.3)",
+    "new-connection": (
+        "a new connection for each request, although the last one was kept open "
+        "(RFC 9112 section 9.3)"
+    ),
+}
+
+
+@pytest.mark.parametrize("rule", sorted(TEXTS))
+def test_a_rule_says_what_is_sloppy_and_where_that_is_written(rule: str) -> None:
+    assert LINT_RULES[rule] == TEXTS[rule]

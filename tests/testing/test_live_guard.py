@@ -193,6 +193,26 @@ def test_a_system_file_is_a_leak_too(serve: Any, files: CanaryFiles) -> None:
     assert "'/etc/passwd' as /files/%2Fetc%2Fpasswd -> 200 with /etc/passwd in" in lines[1]
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"[fonts]\r\n[extensions]\r\n", "with win.ini in"),
+        (b"PATH=/usr/bin\0HOME=/root\0", "with the process's environment in"),
+    ],
+)
+def test_other_system_files_are_told_by_what_they_hold(
+    serve: Any, files: CanaryFiles, content: bytes, told: str
+) -> None:
+    def answer(request: Request) -> Response:
+        is_ordinary = request.matches["name"] == "inside.txt"
+        return read(str(files.root / "inside.txt")) if is_ordinary else Response(content)
+
+    server = serve(("GET", "/files/:name+", answer))
+    names = ["C:\\\\windows\\\\win.ini", "/proc/self/environ"]
+    lines = fail(assert_guarded, f"{server.url}/files/", canary=files, corpus=names)
+    assert any(told in line for line in lines)
+
+
 def test_a_leak_is_found_in_a_header_and_in_a_packed_body(serve: Any, files: CanaryFiles) -> None:
     secret = files.canary.read_bytes()
 

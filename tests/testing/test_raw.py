@@ -283,3 +283,12 @@ def test_chunks_have_a_bound(pair: Pair) -> None:
     left.send(b"8\r\n12345678\r\n8\r\n12345678\r\n0\r\n\r\n")
     with pytest.raises(LimitError, match="in search of a chunked body: the limit max_bytes is 10"):
         read_chunks(right)
+
+
+def test_trailers_have_a_bound(pair: Pair) -> None:
+    left, right = pair
+    right.max_bytes = 10
+    left.send(b"0\r\nA: 1234\r\nB: 1234\r\n\r\n")
+    text = "more was read in search of the trailers' end: the limit max_bytes is 10"
+    with pytest.raises(LimitError, match=text):
+        read_chunks(right)

@@ -140,7 +140,14 @@ def test_an_address_will_do_in_place_of_a_URL() -> None:
 @pytest.mark.parametrize(
     ("where", "has_context", "text"),
     [
-        ("127.0.0.1:80", False, "not to '127.0.0.1:80'"),
+        (
+            "127.0.0.1:80",
+            False,
+            (
+                'a raw client connects to (host, port) or a URL such as "http://127.0.0.1:8000", '
+                "not to '127.0.0.1:80'"
+            ),
+        ),
         ("ftp://here", False, "not to 'ftp://here'"),
         (None, False, "not to None"),
         ("https://here", False, "ssl_context does not fit https://: give ssl_context="),

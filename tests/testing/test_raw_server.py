@@ -99,6 +99,7 @@ def test_a_request_without_a_key_is_no_handshake() -> None:
         # It is noted before the connection is closed.
         (error,) = server.errors
         assert isinstance(error, HandshakeError)
+        assert str(error) == "the request is no websocket handshake: no Sec-WebSocket-Key"
 
 
 def test_what_a_script_asserts_is_raised_where_the_server_is_left() -> None:
@@ -178,3 +179,15 @@ def test_a_failed_handshake_is_noted() -> None:
         (error,) = server.errors
 
     assert isinstance(error, ssl.SSLError)
+
+
+def test_a_connection_too_many_is_closed_and_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kit.testing.raw_server.MAX_CONNECTIONS", 1)
+    with (
+        RawServer(lambda connection: connection.read_to_end()) as server,
+        RawClient(server.addr, timeout_s=scaled(20)),
+        RawClient(server.addr, timeout_s=scaled(20)) as second,
+    ):
+        assert second.is_at_end()
+
+    assert [str(error) for error in server.errors] == ["1 connections are open"]

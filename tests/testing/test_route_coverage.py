@@ -54,6 +54,22 @@ def test_a_request_is_a_hit_when_its_handler_is_called_and_be_it_to_fail() -> No
     assert coverage.percent == pytest.approx(200 / 3)
 
 
+def test_what_a_fallback_answers_is_no_route() -> None:
+    coverage = RouteCoverage()
+    with (
+        kit.HTTPServer(("127.0.0.1", 0)) as upstream,
+        kit.Upstream(upstream.url) as source,
+        kit.HTTPServer(("127.0.0.1", 0)) as server,
+    ):
+        upstream.registerRoutes([("GET", "/:rest*", answer)])
+        server.registerRoutes([("GET", "/own", answer)])
+        server.fallback = source
+        coverage.watch(server)
+        assert [ask(server, path) for path in ("/own", "/other")] == [200, 200]
+        coverage.note_registered(server)
+    assert coverage.routes == [RouteHits("GET", "/own", "answer", 1)]
+
+
 def test_what_is_refused_before_its_handler_is_no_hit() -> None:
     coverage = RouteCoverage()
     with kit.HTTPServer(("127.0.0.1", 0)) as server:

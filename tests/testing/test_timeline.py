@@ -43,6 +43,7 @@ def rename(text: str) -> list[str]:
 
 def test_exchanges_and_openings_stand_in_order_of_time() -> None:
     one, two = make_connection(), make_connection(tls_version="TLSv1.3")
+    one.id, two.id = 1, 2  # of the same width
     two.opened_at, two.sni, two.handshake_s = one.opened_at + 0.015, "shop.test", 0.002
     exchanges = [
         make_on(two, 1, "/b", 0.005, "/:any"),
@@ -63,6 +64,57 @@ def test_exchanges_and_openings_stand_in_order_of_time() -> None:
 def test_an_opening_that_is_long_past_is_left_out() -> None:
     (head, _) = format_timeline([make_on(make_connection(), 7, "/", 900, "/")]).splitlines()
     assert re.fullmatch(r"\+0\.0 ms  connection \d+  GET / -> 200, route /, 4\.0 ms", head)
+
+
+def close_after(exchange: Exchange, seconds: float, end: str | None) -> list[str]:
+    """Return the lines of a connection that is closed so long after its opening."""
+    connection = exchange.connection
+    connection.closed_at, connection.end = connection.opened_at + seconds, end
+    lines = rename(format_timeline([exchange]))
+    return [line for line in lines if not line.startswith("    ")]
+
+
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [
+        ("as it was idle for 5 s (limit idle_s)", "closed as it was idle for 5 s (limit idle_s)"),
+        ("by the peer, with a reset", "closed by the peer, with a reset"),
+        ("by an error: OSError: \x1b\n", r"closed by an error: OSError: \x1b\n"),
+        (None, "closed"),
+    ],
+)
+def test_the_end_of_a_connection_is_told(end: str | None, told: str) -> None:
+    exchange = make_on(make_connection(), 2, "/a", 0.010, "/a")
+    assert close_after(exchange, 5.02, end) == [
+        "+0.0 ms     connection 1  GET /a -> 200, route /a, 4.0 ms",
+        f"+5010.0 ms  connection 1  {told}",
+    ]
+
+
+@pytest.mark.parametrize(
+    "end", ["by the peer", "after the response", "after the websocket", "as the server stopped"]
+)
+def test_an_end_as_it_should_be_is_left_out(end: str) -> None:
+    assert len(close_after(make_on(make_connection(), 2, "/a", 0.010), 5, end)) == 1
+    exchange = make_on(make_connection(), 2, "/a", 0.010)
+    exchange.error = "the peer left"
+    assert close_after(exchange, 0.03, end)[1] == f"+20.0 ms  connection 1  closed {end}"
+
+
+def test_an_open_connection_has_no_end() -> None:
+    exchange = make_on(make_connection(), 2, "/a", 0)
+    exchange.connection.end = "after a refusal"
+    assert "closed" not in format_timeline([exchange])
+
+
+def test_the_end_is_told_once_after_the_last_exchange() -> None:
+    connection = make_connection()
+    exchanges = [make_on(connection, number, f"/{number}", number / 10) for number in (2, 3, 4)]
+    exchanges[2].error = "ConnectionResetError: gone"
+    connection.closed_at = connection.opened_at + 0.5
+    connection.end = "by an error: ConnectionResetError: gone"
+    lines = rename(format_timeline(exchanges))
+    assert [line for line in lines if "closed" in line] == ["+300.0 ms  connection 1  closed"]
 
 
 def test_a_clients_exchange_has_no_route_and_its_times() -> None:

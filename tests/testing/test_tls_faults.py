@@ -100,3 +100,28 @@ def test_a_fault_is_found_by_its_name() -> None:
 
 def test_the_plugin_knows_the_same_faults() -> None:
     assert tuple(fault.name for fault in TLS_FAULTS) == NAMES
+
+
+TEXTS = {
+    "expired": "the certificate expired in 2001",
+    "not-yet-valid": "the certificate becomes valid in 2900",
+    "wrong-host": "the certificate is good for wrong.test only",
+    "self-signed": "the certificate is signed by itself",
+    "unknown-ca": "the certificate is of an authority that nobody trusts",
+    "missing-intermediate": "the certificate of the authority between is not sent along",
+    "aborted": "the connection ends behind the client's first message of the handshake",
+    "stalled": "the handshake is never answered",
+    "plain": "the port answers in plain HTTP",
+    "wrong-version": "the server takes no version of TLS that a client offers",
+    "wrong-cipher": "the server takes no cipher that a client offers",
+    "no-client-certificate": (
+        "the server requires a client's certificate, and the client has none"
+    ),
+    "wrong-client-certificate": (
+        "the server requires a client's certificate, and the client's is of another authority"
+    ),
+}
+
+
+def test_a_fault_says_what_is_wrong() -> None:
+    assert {fault.name: str(fault) for fault in TLS_FAULTS} == TEXTS

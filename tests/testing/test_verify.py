@@ -8,9 +8,19 @@ from typing import Any
 
 import pytest
 
-from kit import ConfigurationError, ConnectionClosedError, HTTPClient, Limits, Request, Response
+from kit import (
+    ConfigurationError,
+    ConnectionClosedError,
+    Exchange,
+    HTTPClient,
+    Limits,
+    Request,
+    Response,
+)
+from kit.routing.endpoint import Miss
 from kit.testing import Allowances, CheckedServer, Problem, VerificationError, format_problems
 from support.deadlines import scaled
+from support.exchanges import make_exchange, record
 from support.failures import fail, hide_numbers
 
 Start = Callable[..., CheckedServer]
@@ -95,6 +105,24 @@ def test_an_unmatched_request_is_told_with_the_nearest_routes(start: Start) -> N
         '      ✗ component 1 is "hallo", not "hello"',
         "where that is meant to happen: server.allow(unmatched=True)",
     ]
+
+
+def test_where_no_route_is_registered_that_is_told(start: Start) -> None:
+    server = start()
+    ask(server, "GET", "/nowhere")
+    [problem] = server.problems()
+    assert str(problem) == (
+        "unmatched: GET /nowhere -> 404\nno route matches GET /nowhere: none is registered"
+    )
+
+
+def test_where_nothing_was_answered_the_routes_are_asked(start: Start) -> None:
+    server = start()
+    exchange = make_exchange(target="/nowhere")
+    exchange.endpoint = Miss("GET", 404, lambda _: "")
+    record(server.journal, exchange, 404)
+    [problem] = server.problems()
+    assert str(problem) == "unmatched: GET /nowhere -> 404\nno route is registered"
 
 
 def test_a_method_that_the_path_does_not_have_is_told(start: Start) -> None:
@@ -257,6 +285,7 @@ CLOSE_1000 = make_frame(8, (1000).to_bytes(2))
         (CLOSE_1000, [], ""),
         (make_frame(8, b""), [], ""),
         (b"", ["websocket-unclean"], "websocket: GET /ws"),
+        (b"", ["websocket-unclean"], "\nit carried no frame"),
         (
             make_frame(8, (1011).to_bytes(2) + b"mine"),
             ["websocket-unclean"],
@@ -305,6 +334,67 @@ def test_phases_tell_whose_request_it_was(start: Start) -> None:
     first, second = server.problems()
     assert str(first).startswith("unmatched: GET /before")
     assert str(second).startswith("in test_two: unmatched: GET /nope -> 404")
+
+
+def test_the_problems_of_the_present_phase_are_asked_for_by_its_start(start: Start) -> None:
+    server = start(strict=True)
+    server.expect("GET", "/never").respond("x")
+    assert server.find_phase_start("test_one") is None
+    server.begin_phase("test_one")
+    ask(server, "GET", "/one")
+    server.begin_phase("test_two")
+    talk(server, b"GET /two HTTP/1.0\r\n\r\n")
+    since = server.find_phase_start("test_two")
+    assert server.find_phase_start("test_one") is None
+    assert [each.path for each in server.list_since(since)] == ["/two"]
+    assert [each.path for each in server.list_since(None)] == ["/one", "/two"]
+    found = server.problems(since=since)
+    assert [problem.kind for problem in found] == ["unmatched", "lint:http-1.0"]
+    assert str(found[0]).startswith("unmatched: GET /two -> 404")
+    server.journal.clear()
+    assert [problem.kind for problem in server.problems(since=since)] == [
+        "unmatched",
+        "lint:http-1.0",
+    ]
+
+
+def test_known_problems_are_left_out_and_the_text_tells_of_the_others(start: Start) -> None:
+    server = start(("GET", "/hello", hello), strict=True)
+    for _ in range(2):
+        talk(server, b"GET /hello HTTP/1.0\r\n\r\n")
+    ask(server, "GET", "/nope")
+    server.expect("GET", "/never").respond("x")
+    first, second, _ = server.journal
+    (note,) = [each for each in server.problems() if each.kind == "lint:http-1.0"]
+    assert (note.exchange, note.others) == (first, (second,))
+    asked = []
+
+    def is_known(exchange: Exchange, kind: str) -> bool:
+        asked.append((exchange.path, kind))
+        return exchange is first or kind == "unmatched"
+
+    assert [problem.kind for problem in server.problems(is_known=is_known)] == [
+        "stub-unused",
+        "lint:http-1.0",
+    ]
+    assert ("/nope", "unmatched") in asked
+    assert ("/hello", "lint:http-1.0") in asked
+    (left,) = [each for each in server.problems(is_known=is_known) if each.exchange is not None]
+    assert (left.exchange, left.others) == (second, ())
+    assert str(left).count("GET /hello") == 1
+
+
+def test_clients_of_two_phases_are_not_compared(start: Start) -> None:
+    server = start(("GET", "/hello", hello))
+    for name in ("test_one", "test_two"):
+        server.begin_phase(name)
+        ask(server, "GET", "/hello")
+    server.wait_for("/hello", count=2, state="complete", timeout=scaled(WAIT_S))
+    assert server.lint() == []
+    ask(server, "GET", "/hello")
+    (note,) = server.lint()
+    assert (note.name, len(note.exchanges)) == ("new-connection", 1)
+    assert server.lint(since=server.find_phase_start("test_two")) == [note]
 
 
 def test_many_problems_are_counted() -> None:

@@ -167,6 +167,44 @@ def test_routes_stubs_and_the_last_requests_command_are_shown(start: Start) -> N
     terminal.read_all()
 
 
+def test_one_request_is_one_also_where_the_journal_is_full(start: Start) -> None:
+    terminal = start(
+        FAILING.replace(
+            "    return server", "    server.journal._max_exchanges = 1\n    return server"
+        ),
+        "--kit-hold",
+    )
+    url = find_url(terminal.read_until(PROMPT))
+    assert ask(f"{url}/hello/eve") == b"hello eve"
+    terminal.type("\n")
+    assert "\n1 request came meanwhile\n" in terminal.read_all()
+
+
+def test_what_is_too_much_to_show_is_counted(start: Start) -> None:
+    terminal = start(
+        """
+        import kit, urllib.request
+
+        def test_much(kit_plain_server):
+            routes = [("GET", f"/{number}", print) for number in range(43)]
+            kit_plain_server.registerRoutes(routes)
+            for number in range(22):
+                kit_plain_server.expect("GET", f"/stub/{number}").optional().respond("x")
+            url = kit_plain_server.url_for("/stub/1")
+            request = urllib.request.Request(url, headers={"X-Long": "x" * 2000})
+            urllib.request.urlopen(request, timeout=20).close()
+            assert 1 == 2
+        """,
+        "--kit-hold",
+    )
+    told = terminal.read_until(PROMPT)
+    assert "\n  and 3 more routes\n" in told
+    assert "\n  and 2 more stubs\n" in told
+    assert re.search(r"\nthe last request again:\n\(a curl command of 2\d\d\d characters\)\n", told)
+    terminal.type("\n")
+    terminal.read_all()
+
+
 def test_with_tls_the_authority_is_written_for_curl(start: Start) -> None:
     trusting = "\n@pytest.fixture(autouse=True)\ndef trusting(kit_trust): pass\n"
     terminal = start(FAILING.replace("tls=False", "tls=True") + trusting, "--kit-hold")

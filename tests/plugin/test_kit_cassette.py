@@ -1,74 +1,17 @@
-"""`kit_cassette`, `--kit-record-mode`, `--kit-unused`, and `upstream=` of the factory."""
+"""The marker `kit_cassette`, and `upstream=` of the factory."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+import textwrap
+from collections.abc import Callable
 from pathlib import Path
-from typing import Self
 
 import pytest
 
-from kit import HTTPServer, Request, Response
+from support.upstreams import Upstream, find_files, marked
 
 RunTests = Callable[..., pytest.RunResult]
-
-ASK = """
-    def ask(server, path):
-        with urllib.request.urlopen(server.url + path, timeout=20) as response:
-            return response.read().decode()
-"""
-
-
-class Upstream:
-    """A server outside of the inner pytest, which may go away."""
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-        self.answer = "upstream"
-        self._server = HTTPServer(("127.0.0.1", 0))
-        self._server.registerRoutes([("GET", "/:rest*", self._handle)])
-
-    def _handle(self, request: Request) -> Response:
-        self.asked.append(request.target)
-        return Response(f"{self.answer} {request.target}")
-
-    def __enter__(self) -> Self:
-        self._server.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.stop()
-
-    @property
-    def url(self) -> str:
-        return self._server.url
-
-    def stop(self) -> None:
-        self._server.stop()
-
-
-@pytest.fixture
-def upstream() -> Iterator[Upstream]:
-    with Upstream() as upstream:
-        yield upstream
-
-
-def find_files(pytester: pytest.Pytester) -> list[str]:
-    return sorted(
-        path.relative_to(pytester.path).as_posix() for path in pytester.path.rglob("*.har")
-    )
-
-
-def marked(upstream: Upstream, arguments: str = "", body: str = "") -> str:
-    more = f", {arguments}" if arguments else ""
-    lines = body or 'assert ask(kit_plain_server, "/a") == "upstream /a"'
-    return f"""
-        {ASK}
-        @pytest.mark.kit_cassette(upstream={upstream.url!r}{more})
-        def test_it(kit_plain_server):
-            {lines}
-        """.replace(f"\n        {ASK}", "\n" + ASK.replace("\n    ", "\n        "))
 
 
 # Recording and playing
@@ -80,7 +23,7 @@ def test_a_recording_is_made_beside_the_test_and_played_without_upstream(
     source = marked(upstream)
     result = run_tests(source, "--kit-record-mode=once")
     result.assert_outcomes(passed=1)
-    assert find_files(pytester) == ["cassettes/test_inner/test_it.har"]
+    assert find_files(pytester.path) == ["cassettes/test_inner/test_it.har"]
     upstream.stop()
     result = run_tests(source)
     result.assert_outcomes(passed=1)
@@ -105,7 +48,7 @@ def test_without_an_option_there_is_no_network_and_the_miss_is_told(
         ]
     )
     assert not upstream.asked
-    assert not find_files(pytester)
+    assert not find_files(pytester.path)
 
 
 def test_the_factory_takes_an_upstream_per_server(
@@ -126,7 +69,7 @@ def test_the_factory_takes_an_upstream_per_server(
         """
     run_tests(source, "--kit-record-mode=once").assert_outcomes(passed=1)
     folder = "cassettes/test_inner"
-    assert find_files(pytester) == [f"{folder}/test_two-2.har", f"{folder}/test_two.har"]
+    assert find_files(pytester.path) == [f"{folder}/test_two-2.har", f"{folder}/test_two.har"]
     upstream.stop()
     run_tests(source).assert_outcomes(passed=1)
 
@@ -150,7 +93,7 @@ def test_each_test_has_a_file_of_its_own(
                 assert ask(kit_plain_server, "/a")
         """
     run_tests(source, "--kit-record-mode=once").assert_outcomes(passed=7)
-    files = find_files(pytester)
+    files = find_files(pytester.path)
     assert len(files) == 7
     assert all(Path(name).parent.as_posix() == "cassettes/test_inner" for name in files)
     assert "cassettes/test_inner/TestIt.test_it.har" in files
@@ -165,7 +108,7 @@ def test_a_failed_test_writes_nothing(
     result = run_tests(marked(upstream, body=body), "--kit-record-mode=rewrite")
     result.assert_outcomes(failed=1)
     assert upstream.asked == ["/a"]
-    assert not find_files(pytester)
+    assert not find_files(pytester.path)
 
 
 def test_websockets_are_recorded_and_played(run_tests: RunTests, pytester: pytest.Pytester) -> None:
@@ -189,7 +132,7 @@ def test_websockets_are_recorded_and_played(run_tests: RunTests, pytester: pytes
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RECORD", "1")
         run_tests(source, "--kit-record-mode=once").assert_outcomes(passed=1)
-    (name,) = find_files(pytester)
+    (name,) = find_files(pytester.path)
     document = json.loads((pytester.path / name).read_text())
     messages = document["log"]["entries"][0]["_webSocketMessages"]
     assert [(one["type"], one["data"]) for one in messages][:2] == [
@@ -197,44 +140,6 @@ def test_websockets_are_recorded_and_played(run_tests: RunTests, pytester: pytes
         ("receive", "HELLO"),
     ]
     run_tests(source).assert_outcomes(passed=1)
-
-
-# Modes
-
-
-def test_the_option_goes_before_the_marker_and_that_before_the_ini_file(
-    run_tests: RunTests, pytester: pytest.Pytester, upstream: Upstream
-) -> None:
-    pytester.makeini("[pytest]\nkit_record_mode = rewrite\n")
-    run_tests(marked(upstream)).assert_outcomes(passed=1)
-    assert upstream.asked == ["/a"]
-    run_tests(marked(upstream, "mode='none'")).assert_outcomes(passed=1)
-    assert upstream.asked == ["/a"]
-    source = marked(upstream, "mode='none'")
-    run_tests(source, "--kit-record-mode=all").assert_outcomes(passed=1)
-    assert upstream.asked == ["/a", "/a"]
-
-
-def test_verify_fails_a_test_whose_upstream_answers_otherwise(
-    run_tests: RunTests, pytester: pytest.Pytester, upstream: Upstream
-) -> None:
-    body = 'ask(kit_plain_server, "/a")'
-    source = marked(upstream, body=body)
-    run_tests(source, "--kit-record-mode=once").assert_outcomes(passed=1)
-    run_tests(source, "--kit-record-mode=verify").assert_outcomes(passed=1)
-    upstream.answer = "changed"
-    (name,) = find_files(pytester)
-    before = (pytester.path / name).read_bytes()
-    result = run_tests(source, "--kit-record-mode=verify")
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(
-        [
-            "not as recorded:",
-            "test_it.har entry 0: GET http://127.0.0.1:*/a is not answered as recorded",
-            "  ✗ body: expected 'upstream /a', got 'changed /a'",
-        ]
-    )
-    assert (pytester.path / name).read_bytes() == before
 
 
 def test_tests_that_share_a_file_add_to_it(
@@ -255,7 +160,7 @@ def test_tests_that_share_a_file_add_to_it(
         """
     for mode in ("once", "rewrite"):
         run_tests(source, f"--kit-record-mode={mode}").assert_outcomes(passed=2)
-        assert find_files(pytester) == ["shared.har"]
+        assert find_files(pytester.path) == ["shared.har"]
         entries = json.loads((pytester.path / "shared.har").read_text())["log"]["entries"]
         assert [entry["request"]["url"][-2:] for entry in entries] == ["/a", "/b"]
     result = run_tests(source, "--kit-unused=error")
@@ -264,50 +169,6 @@ def test_tests_that_share_a_file_add_to_it(
     result = run_tests(source, "-n", "2", "-p", "xdist", "--kit-unused=error")
     result.assert_outcomes(passed=2)
     assert result.ret == 0
-
-
-# Unused recordings
-
-
-def _record_two(run_tests: RunTests, upstream: Upstream) -> str:
-    both = 'ask(kit_plain_server, "/a"); ask(kit_plain_server, "/b")'
-    run_tests(marked(upstream, body=both), "--kit-record-mode=once").assert_outcomes(passed=1)
-    return marked(upstream, body='ask(kit_plain_server, "/a")')
-
-
-UNUSED = [
-    "*= kit cassettes =*",
-    "cassettes/test_inner/test_it.har has recordings that no test uses:",
-    "  entry 1: GET http://127.0.0.1:*/b",
-]
-
-
-def test_unused_recordings_are_told_at_the_end(run_tests: RunTests, upstream: Upstream) -> None:
-    source = _record_two(run_tests, upstream)
-    result = run_tests(source)
-    assert result.ret == 0
-    result.stdout.fnmatch_lines(UNUSED)
-    result = run_tests(source, "--kit-unused=ignore")
-    result.stdout.no_fnmatch_line("*kit cassettes*")
-
-
-@pytest.mark.parametrize("arguments", [[], ["-n", "2", "-p", "xdist"]])
-def test_unused_recordings_can_fail_the_run_also_over_workers(
-    run_tests: RunTests, upstream: Upstream, arguments: list[str]
-) -> None:
-    source = _record_two(run_tests, upstream)
-    result = run_tests(source, "--kit-unused=error", *arguments)
-    result.assert_outcomes(passed=1)
-    assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines([*UNUSED, "FAIL: --kit-unused=error allows no unused recording"])
-
-
-def test_what_a_failed_test_did_not_use_is_not_told(
-    run_tests: RunTests, upstream: Upstream
-) -> None:
-    _record_two(run_tests, upstream)
-    result = run_tests(marked(upstream, body="assert False"), "--kit-unused=error")
-    result.stdout.no_fnmatch_line("*kit cassettes*")
 
 
 def test_an_exchange_that_could_not_be_recorded_is_told(run_tests: RunTests) -> None:
@@ -358,55 +219,6 @@ def test_arguments_that_cannot_be_fail_the_test(run_tests: RunTests) -> None:
         result.stdout.fnmatch_lines([f"*@pytest.mark.kit_cassette*{text}"])
 
 
-MODES = "none, once, new_episodes, all, rewrite"
-
-
-@pytest.mark.parametrize(
-    ("option", "text"),
-    [
-        (
-            "--kit-record-mode=some",
-            f"--kit-record-mode (ini: kit_record_mode) is {MODES} or verify, not 'some'",
-        ),
-        (
-            "--kit-unused=some",
-            "--kit-unused (ini: kit_unused) is ignore, warn or error, not 'some'",
-        ),
-    ],
-)
-def test_options_that_cannot_be_are_refused(run_tests: RunTests, option: str, text: str) -> None:
-    result = run_tests("", option)
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines([f"ERROR: {text}"])
-
-
-def test_a_fixture_gives_the_options_of_every_test(
-    run_tests: RunTests, pytester: pytest.Pytester, upstream: Upstream
-) -> None:
-    pytester.makeconftest(
-        f"""
-        import pytest
-
-        @pytest.fixture
-        def kit_cassette_options():
-            return {{"upstream": {upstream.url!r}, "ignore": ["query:ts"], "redact": ["badge"]}}
-        """
-    )
-    source = """
-        import time
-
-        def ask(server, path):
-            with urllib.request.urlopen(server.url + path, timeout=20) as response:
-                return response.read().decode()
-
-        def test_it(kit_plain_server):
-            assert ask(kit_plain_server, f"/a?ts={time.time_ns()}&badge={time.time_ns()}")
-        """
-    run_tests(source, "--kit-record-mode=once").assert_outcomes(passed=1)
-    run_tests(source).assert_outcomes(passed=1)
-    assert len(upstream.asked) == 1
-
-
 def test_a_server_of_the_session_has_no_upstream(run_tests: RunTests) -> None:
     source = """
         def test_it(kit_session_server_factory):
@@ -419,6 +231,73 @@ def test_a_server_of_the_session_has_no_upstream(run_tests: RunTests) -> None:
     run_tests(source).assert_outcomes(passed=1)
 
 
-def test_the_header_tells_of_a_mode_that_the_command_line_asks_for(run_tests: RunTests) -> None:
-    result = run_tests("def test_it(): pass", "--kit-record-mode=once")
-    result.stdout.fnmatch_lines(["kit record mode: once"])
+OUTER = """
+    @pytest.fixture(scope="module")
+    def outer():
+        yield
+        raise ValueError("outer")
+
+    @pytest.fixture
+    def inner(kit_plain_server):
+        yield
+        raise ValueError("inner")
+
+    @pytest.fixture
+    def early():
+        yield
+        raise ValueError("early")
+"""
+
+
+@pytest.mark.parametrize("fixture", ["outer", "early", "inner"])
+def test_nothing_is_written_where_the_teardown_of_another_fixture_fails(
+    run_tests: RunTests, pytester: pytest.Pytester, upstream: Upstream, fixture: str
+) -> None:
+    source = marked(upstream).replace(
+        "test_it(kit_plain_server)", f"test_it({fixture}, kit_plain_server)"
+    )
+    result = run_tests(textwrap.dedent(OUTER) + textwrap.dedent(source), "--kit-record-mode=once")
+    result.assert_outcomes(passed=1, errors=1)
+    assert find_files(pytester.path) == []
+
+
+def test_a_recording_that_cannot_be_written_fails_the_teardown(
+    run_tests: RunTests, pytester: pytest.Pytester, upstream: Upstream
+) -> None:
+    pytester.path.joinpath("cassettes").write_text("in the way", encoding="utf-8")
+    result = run_tests(marked(upstream), "--kit-record-mode=once")
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*ERROR at teardown of test_it*", "E * '*/cassettes*'"])
+
+
+IGNORING = """
+    @pytest.mark.kit_cassette(upstream={url!r}, ignore=["query:nonce", "query:never"])
+    def test_it(kit_plain_server):
+        url = kit_plain_server.url + "/a?page=1&nonce={nonce}"
+        urllib.request.urlopen(url, timeout=20).close()
+        {last}
+    """
+
+
+@pytest.mark.parametrize("workers", [(), ("-p", "xdist", "-n", "2")], ids=["alone", "xdist"])
+def test_what_was_ignored_is_told_where_much_is_to_be_told(
+    run_tests: RunTests, upstream: Upstream, workers: tuple[str, ...]
+) -> None:
+    run_tests(IGNORING.format(url=upstream.url, nonce=1, last=""), "--kit-record-mode=once")
+    source = IGNORING.format(url=upstream.url, nonce=2, last="")
+    result = run_tests(source, "-v", *workers)
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(
+        ["*= kit cassettes =*", "cassettes/test_inner/test_it.har: ignored query:nonce"]
+    )
+    run_tests(source, *workers).stdout.no_fnmatch_line("*kit cassettes*")
+
+
+def test_what_was_ignored_is_in_the_report_of_a_failed_test(
+    run_tests: RunTests, upstream: Upstream
+) -> None:
+    run_tests(IGNORING.format(url=upstream.url, nonce=1, last=""), "--kit-record-mode=once")
+    result = run_tests(IGNORING.format(url=upstream.url, nonce=2, last="assert False"))
+    result.stdout.fnmatch_lines(
+        ["*- kit cassettes -*", "*/cassettes/test_inner/test_it.har: ignored query:nonce"]
+    )
