@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from kit.routing.router import Fallback, RouteTuple
     from kit.wire.streams import Stream
 
-logger = logging.getLogger("kit")
+logger: logging.Logger = logging.getLogger("kit")
 
 CUT_S = 1.0
 """How long `stop()` waits for a connection that it has cut."""
@@ -72,10 +72,10 @@ class HTTPServer(ServerFaultHost, ExpectationHost):
     ) -> None:
         self._requested = check_address(addr)
         self._context = _choose_context(privkey, cert, ssl_context)
-        self.limits = check_limits(limits)
-        self.journal = _check_journal(journal)
+        self.limits: Limits = check_limits(limits)
+        self.journal: Journal = _check_journal(journal)
         self.observer: Observer = self.journal
-        self.body_cap = self.journal.body_cap
+        self.body_cap: int = self.journal.body_cap
         super().__init__()
         self._router = Router()
         self._lock = threading.Lock()

@@ -6,6 +6,7 @@
 - `serving`, `log`, `trust`: a server until it is interrupted, and what is told of it;
   `listening`: where it listens.
 - `listing`, `openapi`: routes and stubs, written down.
+- `progress`: how far long work has come.
 - `usage`: how commands fail, and what their help ends with.
 """
 

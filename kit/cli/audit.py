@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import click
 
 import kit
+from kit.cli.progress import show_progress
 from kit.cli.usage import KitCommand, tell_usage
 from kit.testing.canaries import canary_files, lay_bait
 from kit.testing.corpus import load_corpus
@@ -138,9 +139,10 @@ def _try_names(live: LiveTarget, bait: Bait, names: Sequence[HostileName]) -> Fi
     chunks = [fitting[at : at + CHUNK] for at in range(0, max(len(fitting), 1), CHUNK)]
     summaries: list[str] = []
     lines: list[str] = []
-    with click.progressbar(chunks, label="trying names", file=sys.stderr) as shown:
-        for chunk in shown:
+    with show_progress("trying names", len(chunks), least=1) as note_step:
+        for chunk in chunks:
             summary, found = find_live_leaks(live, bait, chunk)
+            note_step()
             lines += found
             if summary:
                 summaries.append(summary)

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 import kit
+from kit.cli.progress import show_progress
 from kit.cli.usage import KitGroup, tell_usage
 
 FILE = click.Path(exists=True, dir_okay=False)
@@ -78,9 +79,14 @@ def redact(
         raise click.UsageError("give either --output FILE or --in-place")
     redaction = kit.Redaction(names=names, keep=keep, patterns=map(_compile, patterns))
     recording = kit.har.load(file)
-    document = kit.har.dump(
-        recording.entries, pages=recording.pages, redaction=redaction, kit=recording.kit
-    )
+    with show_progress(f"redacting {file}", 2 * len(recording)) as note_step:
+        document = kit.har.dump(
+            recording.entries,
+            pages=recording.pages,
+            redaction=redaction,
+            kit=recording.kit,
+            note_step=note_step,
+        )
     _check_canaries(canaries, kit.har.format_document(document))
     target = output or file
     kit.har.write(target, document)

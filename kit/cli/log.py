@@ -52,7 +52,7 @@ class ExchangeLog:
         is_verbose: bool = False,
         redaction: kit.Redaction | None = None,
     ) -> None:
-        self.broken = threading.Event()
+        self.broken: threading.Event = threading.Event()
         self._write: Callable[[str, kit.Exchange], None] = (
             self._write_json if is_json else self._write_text
         )

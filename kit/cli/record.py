@@ -12,6 +12,7 @@ import click
 import kit
 from kit.cli.listening import listening_options
 from kit.cli.log import ExchangeLog
+from kit.cli.progress import tell_step
 from kit.cli.serving import make_server, run_server
 from kit.cli.trust import explain_trust
 from kit.cli.usage import KitCommand, tell_usage
@@ -103,6 +104,7 @@ def record(
             )
         finally:
             # Also when the output is gone: what came has been asked for.
+            tell_step(f"writing {file}", 2 * len(server.journal))
             has_written = cassette.finish()
     _tell_end(cassette, is_json=is_json, has_written=has_written)
 

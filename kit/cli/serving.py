@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from kit.cli.log import ExchangeLog
     from kit.cli.sources import Mock, Sources
     from kit.cli.watching import Watch
+    from kit.expect import StubBook
 
 POLL_S = 0.3
 """How often watched files are looked at, and whether the output is still there."""
@@ -70,6 +71,7 @@ class MockServer(kit.HTTPServer):
     """
 
     recordings: Sequence[kit.har.Entry] = ()
+    stubs: StubBook
 
     def show(self, mock: Mock) -> None:
         """Answer with these from the next request on; open websockets keep their handlers."""

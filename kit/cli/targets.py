@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import ModuleType
 
+    _ResourceParameter = click.ParamType[kit.Resource, Any]
+else:
+    _ResourceParameter = click.ParamType  # not generic before click 8.4
+
 
 _INSTALLED = (
     Path(kit.__file__).parent,
@@ -26,7 +30,7 @@ _INSTALLED = (
 )
 
 
-class ResourceType(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.4
+class ResourceType(_ResourceParameter):
     """A parameter that names a resource to import."""
 
     name = "module:resource"
@@ -54,7 +58,7 @@ class TargetError(Exception):
     """
 
     def __init__(self, text: str, files: Iterable[Path] = ()) -> None:
-        self.files = tuple(files)
+        self.files: tuple[Path, ...] = tuple(files)
         super().__init__(text)
 
 

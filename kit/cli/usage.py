@@ -32,8 +32,8 @@ class KitCommand(click.Command):
 class KitGroup(click.Group):
     """A group of such commands."""
 
-    command_class = KitCommand
-    group_class = type
+    command_class: type[click.Command] | None = KitCommand
+    group_class: type[click.Group | type] | None = type
 
 
 def describe_error(error: Exception) -> str:

@@ -9,6 +9,7 @@ import click
 
 import kit
 from kit import viewer
+from kit.cli.progress import show_progress
 from kit.cli.usage import KitCommand, tell_usage
 
 EXAMPLES = (
@@ -44,9 +45,14 @@ def view(
     """
     recording = kit.har.load(file)
     redaction = kit.Redaction() if is_redacted else None
-    document = kit.har.dump(
-        recording.entries, pages=recording.pages, redaction=redaction, kit=recording.kit
-    )
+    with show_progress(f"redacting {file}", 2 * len(recording) if redaction else 0) as note_step:
+        document = kit.har.dump(
+            recording.entries,
+            pages=recording.pages,
+            redaction=redaction,
+            kit=recording.kit,
+            note_step=note_step,
+        )
     path = Path(output or f"{file}.html").absolute()
     viewer.write(path, document, title=title or Path(file).name)
     click.echo(path)

@@ -35,20 +35,20 @@ class StubEndpoint(Endpoint):
     __slots__ = ("delay_s", "stub")
 
     def __init__(self, stub: Stub, handler: Handler) -> None:
-        self.stub = stub
-        self.delay_s = stub.delay_s
-        self.method = stub.method
-        self.pattern = stub.pattern
+        self.stub: Stub = stub
+        self.delay_s: float = stub.delay_s
+        self.method: str = stub.method
+        self.pattern: str = stub.pattern
         self.callback = handler
-        self.name = stub.name
-        self.max_content_length = stub.max_content_length
+        self.name: str = stub.name
+        self.max_content_length: int = stub.max_content_length
         self.is_websocket = False
-        self.is_async = is_coroutine_function(handler)
-        self.subprotocols = ()
+        self.is_async: bool = is_coroutine_function(handler)
+        self.subprotocols: tuple[str, ...] = ()
         self.compress = False
-        self.max_message_bytes = None
+        self.max_message_bytes: int | None = None
         self.is_match = True
-        self.pace = None
+        self.pace: Any = None
         keep = stub._keep
 
         def call(request: Request) -> Any:

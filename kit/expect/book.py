@@ -33,7 +33,7 @@ class StubBook:
     __slots__ = ("_lock", "_next_number", "_orders", "_stubs", "has_stubs")
 
     def __init__(self) -> None:
-        self.has_stubs = False
+        self.has_stubs: bool = False
         self._lock = threading.Lock()
         self._stubs: tuple[Stub, ...] = ()
         self._next_number = 1

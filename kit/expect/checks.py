@@ -44,7 +44,7 @@ class Condition:
     weight = 1
 
     def __init__(self, given: object) -> None:
-        self.given = given
+        self.given: object = given
 
     def is_held(self, seen: Seen) -> bool:
         """Tell whether the request holds it."""

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from kit.routing.endpoint import Endpoint, Miss
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kit.expect.answers import StubEndpoint
     from kit.expect.seen import Seen
     from kit.expect.stubs import Stub
@@ -33,17 +35,18 @@ class Choice(Endpoint):
         self._candidates = candidates
         self._fallback: Endpoint | None = None
         self._fallback_matches: dict[str, str] = {}
-        self.method = first.method
-        self.pattern = first.pattern
-        self.callback = self.call = self._call
-        self.name = first.name
-        self.max_content_length = max(stub.max_content_length for stub, _ in candidates)
+        self.method: str = first.method
+        self.pattern: str = first.pattern
+        self.callback: Callable[..., Any] = self._call
+        self.call: Callable[..., Any] = self._call
+        self.name: str = first.name
+        self.max_content_length: int = max(stub.max_content_length for stub, _ in candidates)
         self.is_websocket = self.is_async = False
-        self.subprotocols = ()
+        self.subprotocols: tuple[str, ...] = ()
         self.compress = False
-        self.max_message_bytes = None
+        self.max_message_bytes: int | None = None
         self.is_match = True
-        self.pace = None
+        self.pace: Any = None
 
     def set_fallback(self, endpoint: Endpoint, matches: dict[str, str]) -> None:
         """Set what answers if no stub does, and the request's matches for that case."""

@@ -41,7 +41,7 @@ class MethodCondition(Condition):
 
     def __init__(self, given: object) -> None:
         super().__init__(given)
-        self.methods = _list_methods(given)
+        self.methods: tuple[str, ...] = _list_methods(given)
 
     def __str__(self) -> str:
         return "|".join(self.methods) or "any method"
@@ -68,7 +68,7 @@ class PathCondition(Condition):
 
     def __init__(self, given: object) -> None:
         super().__init__(given)
-        self.pattern = _compile_pattern(given)
+        self.pattern: Pattern = _compile_pattern(given)
 
     def match(self, path: str) -> dict[str, str] | None:
         """Match a path: the decoded wildcards, or None, also if it cannot be decoded."""

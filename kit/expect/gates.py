@@ -251,7 +251,7 @@ class Gates:
     __slots__ = ("_gates", "_lock", "_others", "has_gates")
 
     def __init__(self) -> None:
-        self.has_gates = False
+        self.has_gates: bool = False
         self._lock = threading.Lock()
         self._gates: tuple[Gate, ...] = ()
         self._others: deque[str] = deque(maxlen=REMEMBERED)

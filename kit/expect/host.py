@@ -12,6 +12,7 @@ from kit.limits import DEFAULT_MAX_CONTENT_LENGTH
 from kit.routing.endpoint import UNMATCHED, Miss
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
@@ -29,8 +30,8 @@ class ExpectationHost:
     """
 
     def __init__(self) -> None:
-        self.stubs = StubBook()
-        self.gates = Gates()
+        self.stubs: StubBook = StubBook()
+        self.gates: Gates = Gates()
 
     def expect(
         self,
@@ -87,6 +88,31 @@ class ExpectationHost:
     def in_order(self) -> AbstractContextManager[object]:
         """Have the stubs that are registered inside `with` used one after the other."""
         return self.stubs.in_order()
+
+    def load_stubs(self, path: str | os.PathLike[str]) -> list[Stub]:
+        """Register the stubs of a file, JSON or YAML, as `kit serve` does; return them.
+
+        Raises:
+            ConfigurationError: the file cannot be read, or says what cannot be; nothing
+                is registered then.
+        """
+        from kit.expect import files
+
+        return files.load(path, self.stubs).stubs
+
+    def export_stubs(self, path: str | os.PathLike[str]) -> None:
+        """Write the stubs to a file that `load_stubs` and `kit serve` read.
+
+        Args:
+            path: ends in `.json`, `.yaml` or `.yml`; the last two need PyYAML.
+
+        Raises:
+            ConfigurationError: a stub holds what a file cannot, such as a handler, an order
+                or a fault; or the name ends in something else; or the file cannot be written.
+        """
+        from kit.expect import files
+
+        files.write(path, self.stubs)
 
     def hold(self, method: str, pattern: str) -> Gate:
         """Hold back requests to a route until they are released; see `Gate`."""

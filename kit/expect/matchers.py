@@ -302,7 +302,7 @@ class Values:
 
     def __init__(self, expected: object, where: str) -> None:
         self._is_absent = expected is None or expected is absent
-        self.is_list = isinstance(expected, list | tuple)
+        self.is_list: bool = isinstance(expected, list | tuple)
         given = expected if isinstance(expected, list | tuple) else [expected]
         if self.is_list and not given:
             raise ConfigurationError(f"{where}: an empty list of values; None says: must be absent")

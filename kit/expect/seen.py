@@ -19,7 +19,7 @@ class Seen:
     __slots__ = ("_known", "request")
 
     def __init__(self, request: Request) -> None:
-        self.request = request
+        self.request: Request = request
         self._known: dict[str, tuple[Any, str | None]] = {}
 
     def json(self) -> Any:

@@ -137,18 +137,18 @@ class Stub:
             *compile_conditions(given),
         )
         self._lock = lock
-        self.number = number
-        self.method = str(self._method)
-        self.pattern = self._path.pattern.text
-        self.name = f"stub {number}: {self.method} {self.pattern}"
-        self.where = _find_caller()
-        self.max_content_length = max_content_length
-        self.min_calls = 1
+        self.number: int = number
+        self.method: str = str(self._method)
+        self.pattern: str = self._path.pattern.text
+        self.name: str = f"stub {number}: {self.method} {self.pattern}"
+        self.where: str = _find_caller()
+        self.max_content_length: int = max_content_length
+        self.min_calls: int = 1
         # A step of an order is one request, unless more is said.
         self.max_calls: int | None = None if order is None else 1
-        self.delay_s = 0.0
+        self.delay_s: float = 0.0
         self.fault_rules: tuple[FaultRule, ...] = ()
-        self.dropped_requests = 0
+        self.dropped_requests: int = 0
         self._calls = 0
         self._kept: deque[tuple[Request, int]] = deque()
         self._kept_bytes = 0

@@ -18,15 +18,19 @@ if TYPE_CHECKING:
 LEAST_BYTES: Final = 8
 """A shorter secret would be found where it is not."""
 
-_JSON_ESCAPE = re.compile(rb'((?:\\u[0-9a-fA-F]{4})+)|\\(["\\/bfnrt])')
-_JSON_NAMED = {
-    b"b": b"\b",
-    b"f": b"\f",
-    b"n": b"\n",
-    b"r": b"\r",
-    b"t": b"\t",
+_JSON_NAMED: Final = {
+    "\b": b"b",
+    "\f": b"f",
+    "\n": b"n",
+    "\r": b"r",
+    "\t": b"t",
+    '"': b'"',
+    "/": b"/",
+    "\\": b"\\",
 }
-_BLANKS = re.compile(rb"(?:\s|\\[rn])+")
+# JSON is often kept as text in JSON, where a quotation mark has three of them.
+_BACKSLASHES: Final = rb"\\{1,3}"
+_BLANKS: Final = rb"(?:\s|\\[rn])*"
 
 
 def find_canary(secret: str | bytes, data: str | bytes) -> str | None:
@@ -63,9 +67,7 @@ def _try_forms(wanted: bytes, data: bytes) -> Iterator[tuple[str, bool]]:
             wanted in decoded or wanted in unquote_to_bytes(data.replace(b"+", b" ")),
         )
     if b"\\" in data:
-        # Twice, as JSON is often kept as text in JSON.
-        once = _unescape_json(data)
-        yield "JSON-escaped", wanted in once or wanted in _unescape_json(once)
+        yield "JSON-escaped", _compile_json(wanted).search(data) is not None
     if b"&" in data:
         unescaped = html.unescape(data.decode("latin-1")).encode("latin-1", "xmlcharrefreplace")
         yield (
@@ -74,26 +76,49 @@ def _try_forms(wanted: bytes, data: bytes) -> Iterator[tuple[str, bool]]:
             or wanted
             in html.unescape(data.decode("utf-8", "replace")).encode("utf-8", "surrogatepass"),
         )
-    joined = _BLANKS.sub(b"", data)
     for name, encode in (("base64", base64.b64encode), ("base64url", base64.urlsafe_b64encode)):
         for lead in range(3):
             # What stands before and behind the secret shares characters with it.
             coded = encode(bytes(lead) + wanted)
             whole = len(wanted) + lead
             core = coded[-(-lead * 4 // 3) : whole * 4 // 3]
-            yield name, core in data or core in joined
+            yield name, _compile_broken(core).search(data) is not None
 
 
-def _unescape_json(data: bytes) -> bytes:
-    return _JSON_ESCAPE.sub(_unescape_one, data)
+# Patterns, as data may be large: one search takes a fraction of what undoing escapes does.
 
 
-def _unescape_one(found: re.Match[bytes]) -> bytes:
-    if found[1] is None:
-        return _JSON_NAMED.get(found[2], found[2])
+@functools.lru_cache(maxsize=64)
+def _compile_json(wanted: bytes) -> re.Pattern[bytes]:
+    """Find a secret of which some characters are escaped as in JSON, or in JSON in JSON."""
+    try:
+        text = wanted.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return re.compile(re.escape(wanted))  # it is no text, and JSON has nothing else
+    return re.compile(b"".join(map(_write_json_character, text)))
+
+
+def _write_json_character(character: str) -> bytes:
+    units = character.encode("utf-16-be", "surrogatepass").hex()
     # Code units of UTF-16, of which two may stand for one character.
-    units = bytes.fromhex(found[1].replace(b"\\u", b"").decode("ascii"))
-    return units.decode("utf-16-be", "surrogatepass").encode("utf-8", "surrogatepass")
+    escaped = b"".join(
+        _BACKSLASHES + b"u" + b"".join(map(_write_hex_digit, units[at : at + 4]))
+        for at in range(0, len(units), 4)
+    )
+    forms = [re.escape(character.encode("utf-8", "surrogatepass")), escaped]
+    if character in _JSON_NAMED:
+        forms.append(_BACKSLASHES + re.escape(_JSON_NAMED[character]))
+    return b"(?:" + b"|".join(forms) + b")"
+
+
+def _write_hex_digit(digit: str) -> bytes:
+    return f"[{digit}{digit.upper()}]".encode() if digit.isalpha() else digit.encode()
+
+
+@functools.lru_cache(maxsize=64)
+def _compile_broken(core: bytes) -> re.Pattern[bytes]:
+    """Find a text that may be broken into lines anywhere."""
+    return re.compile(_BLANKS.join(re.escape(core[at : at + 1]) for at in range(len(core))))
 
 
 @functools.lru_cache(maxsize=1024)

@@ -105,7 +105,7 @@ class BodyCapture:
         self._pieces: list[bytes] = []
         self._digest: _Hash | None = None
         self._marks: list[tuple[float, int]] = []
-        self.length = 0
+        self.length: int = 0
 
     def feed(self, data: bytes) -> None:
         """Take the next piece of the body."""
@@ -239,9 +239,9 @@ class FrameLog:
         self._max_frames = max_frames
         self._max_bytes = max_bytes
         self._payload_bytes = 0
-        self.dropped_frames = 0
-        self.dropped_bytes = 0
-        self.recorded_bytes = 0
+        self.dropped_frames: int = 0
+        self.dropped_bytes: int = 0
+        self.recorded_bytes: int = 0
 
     def add(self, direction: str, opcode: int, fin: bool, payload: bytes) -> None:  # noqa: FBT001 - the tap's signature
         """Take one frame."""

@@ -118,9 +118,9 @@ class Cassette:
         redaction: Redaction | None = DEFAULT,
         limits: HarLimits | None = None,
     ) -> None:
-        self.path = Path(path)
+        self.path: Path = Path(path)
         self.mode = check_mode(mode)
-        self.matching = Matching(match_on, ignore)
+        self.matching: Matching = Matching(match_on, ignore)
         self._pace = check_pace(pace)
         self._redaction = redaction
         self._has_file = self.path.exists()
@@ -155,6 +155,11 @@ class Cassette:
         if self.mode == "once":
             return not self._has_file
         return self.mode in ("new_episodes", "all", "rewrite")
+
+    @property
+    def has_recorded(self) -> bool:
+        """Whether there is something that would change the file."""
+        return bool(self._taken) or (self.mode == "rewrite" and self._has_file)
 
     def unused(self) -> list[Entry]:
         """Return the recordings that answered nothing."""
@@ -332,8 +337,7 @@ class Cassette:
         with self._lock:
             self._not_recorded += len(self._open)
             self._open.clear()
-        is_empty = not self._taken and not (self.mode == "rewrite" and self._has_file)
-        if not keep or not self.is_recording or is_empty:
+        if not keep or not self.is_recording or not self.has_recorded:
             return False
         har.write(self.path, self.make_document())
         return True

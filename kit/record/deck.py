@@ -33,7 +33,7 @@ class Deck:
     """
 
     def __init__(self, entries: Iterable[Entry], matching: Matching, reuse: Reuse = "once") -> None:
-        self.entries = tuple(entries)
+        self.entries: tuple[Entry, ...] = tuple(entries)
         self._matching = matching
         self._reuse = reuse
         self._lock = threading.Lock()

@@ -59,7 +59,7 @@ class UnparsedHead:
     http_version = ""
 
     def __init__(self, raw: bytes) -> None:
-        self.raw = raw
+        self.raw: bytes = raw
 
     @property
     def raw_headers(self) -> list[tuple[bytes, bytes]]:

@@ -76,7 +76,7 @@ class Matching:
         if not given:
             raise ConfigurationError("match_on names nothing: any request would match")
         self.aspects: tuple[Aspect, ...] = tuple(map(_check_aspect, given))
-        self.ignoring = Ignoring(ignore)
+        self.ignoring: Ignoring = Ignoring(ignore)
 
     def compare(self, recorded: RecordedRequest, asked: RecordedRequest) -> Comparison:
         """Compare a request with a recorded one."""

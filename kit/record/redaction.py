@@ -107,13 +107,30 @@ class Redaction:
         return Secrets(self._rules.placeholder)
 
     def redact_all(
-        self, entries: Iterable[Entry], pages: Iterable[Page] = ()
+        self,
+        entries: Iterable[Entry],
+        pages: Iterable[Page] = (),
+        *,
+        note_step: Callable[[], None] | None = None,
     ) -> tuple[list[Entry], list[Page]]:
-        """Redact a whole recording: a secret found in one entry is taken out of all."""
+        """Redact a whole recording: a secret found in one entry is taken out of all.
+
+        Args:
+            entries: the entries.
+            pages: the pages they belong to.
+            note_step: called twice for each entry, as each is gone through twice.
+        """
+        note = note_step or _note_nothing
         secrets = self.secrets()
-        named = [self._redact_named(entry, secrets) for entry in entries]
+        kept = []
+        for entry in entries:
+            kept.append(self._redact_named(entry, secrets))
+            note()
         scrub = _Scrub(secrets, self._rules)
-        return [scrub.entry(entry) for entry in named], [scrub.page(page) for page in pages]
+        for at, entry in enumerate(kept):
+            kept[at] = scrub.entry(entry)
+            note()
+        return kept, [scrub.page(page) for page in pages]
 
     def redact_entry(self, entry: Entry, secrets: Secrets | None = None) -> Entry:
         """Redact one entry.
@@ -269,6 +286,10 @@ def map_messages(
     for parts in begun.values():
         _change_message(changed, parts, change)
     return tuple(changed)
+
+
+def _note_nothing() -> None:
+    """Do as if a step were shown."""
 
 
 def _change_control(frame: RecordedFrame, change: Callable[[bytes], bytes]) -> RecordedFrame:

@@ -48,8 +48,8 @@ class Waiting:
     __slots__ = ("is_slow", "quick_runs")
 
     def __init__(self) -> None:
-        self.is_slow = True
-        self.quick_runs = 0
+        self.is_slow: bool = True
+        self.quick_runs: int = 0
 
 
 class ReplayEndpoint(Endpoint):
@@ -62,22 +62,22 @@ class ReplayEndpoint(Endpoint):
     __slots__ = ("_pace", "delay_s", "entry")
 
     def __init__(self, entry: Entry, name: str, pace: Pace) -> None:
-        self.entry = entry
+        self.entry: Entry = entry
         self._pace = pace
-        self.method = entry.request.method
-        self.pattern = entry.request.path
+        self.method: str = entry.request.method
+        self.pattern: str = entry.request.path
         self.name = name
         self.callback: Any = self._answer
-        self.call = self.callback
+        self.call: Any = self.callback
         self.max_content_length = DEFAULT_MAX_CONTENT_LENGTH
         self.is_websocket = self.is_async = False
-        self.subprotocols = ()
+        self.subprotocols: tuple[str, ...] = ()
         self.compress = False
-        self.max_message_bytes = None
+        self.max_message_bytes: int | None = None
         self.is_match = True
         is_timed = pace == "timed" and entry.response.marks != ()
-        self.delay_s = min(entry.response.marks[0][0], PAUSE_S) if is_timed else 0.0
-        self.pace = Waiting() if is_timed else None
+        self.delay_s: float = min(entry.response.marks[0][0], PAUSE_S) if is_timed else 0.0
+        self.pace: Any = Waiting() if is_timed else None
 
     def _answer(self, request: Request) -> Response:
         response = self.entry.response
@@ -108,9 +108,9 @@ class SocketEndpoint(Endpoint):
     __slots__ = ("entry",)
 
     def __init__(self, entry: Entry, name: str, call: Any, *, is_async: bool) -> None:
-        self.entry = entry
+        self.entry: Entry = entry
         self.method = "GET"
-        self.pattern = entry.request.path
+        self.pattern: str = entry.request.path
         self.name = name
         self.callback: Any = call
         self.call = call
@@ -118,11 +118,11 @@ class SocketEndpoint(Endpoint):
         self.is_websocket = True
         self.is_async = is_async
         chosen = entry.response.fields.text("sec-websocket-protocol", "")
-        self.subprotocols = (chosen,) if chosen else ()
+        self.subprotocols: tuple[str, ...] = (chosen,) if chosen else ()
         self.compress = True
-        self.max_message_bytes = None
+        self.max_message_bytes: int | None = None
         self.is_match = True
-        self.pace = None
+        self.pace: Any = None
 
 
 class SocketPlayer:

@@ -37,8 +37,8 @@ class Rules:
         placeholder: str,
         is_default: bool,
     ) -> None:
-        self.names = SensitiveNames(names, keep, is_default=is_default)
-        self.placeholder = _check_placeholder(placeholder)
+        self.names: SensitiveNames = SensitiveNames(names, keep, is_default=is_default)
+        self.placeholder: str = _check_placeholder(placeholder)
         self._patterns = tuple(map(_compile, patterns))
         self._functions = tuple(map(_check_function, functions))
 

@@ -81,7 +81,7 @@ class SensitiveNames:
     ) -> None:
         self._names, self._patterns = _sort_rules("names", also)
         self._never, self._never_patterns = _sort_rules("keep", never)
-        self.is_default = is_default
+        self.is_default: bool = is_default
         self._known: dict[str, bool] = {}
 
     def __contains__(self, name: str) -> bool:
@@ -137,7 +137,7 @@ class Secrets:
         self._values: dict[str, None] = {}
         self._near: dict[str, None] = {}
         self._forms: dict[bytes, list[bytes]] = {}  # by their first bytes
-        self.not_learned = 0
+        self.not_learned: int = 0
 
     def learn(self, value: str) -> None:
         """Note a secret."""

@@ -186,7 +186,7 @@ class Inbox:
     def __init__(self, capacity: int) -> None:
         self._moved: deque[Exchange] = deque(maxlen=capacity)
         self._event = threading.Event()
-        self.lost = 0
+        self.lost: int = 0
 
     def put(self, exchange: Exchange) -> None:
         """Tell of an exchange; from any thread."""

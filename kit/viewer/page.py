@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 DEFAULT_TITLE = "wirekit"
 
 # In the order in which they stand on each other.
-_SCRIPTS = ("text.js", "dom.js", "model.js", "sequence.js", "detail.js", "viewer.js")
+_SCRIPTS = ("text.js", "dom.js", "model.js", "sequence.js", "diff.js", "detail.js", "viewer.js")
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
 # JSON has these inside of strings only, where an escape means the same. All that is not
 # ASCII is escaped already, lone surrogates and U+2028 among it.

@@ -48,6 +48,10 @@ class RealTime:
         """Return when the exchange's request arrived, in POSIX seconds."""
         return exchange.received_at + self._offset_s
 
+    def now(self) -> float:
+        """Return the time it really is, in POSIX seconds."""
+        return monotonic() + self._offset_s
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Told:

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import urllib3
 from websockets.sync.client import connect
 
 import kit
 from kit import HTTPServer, JsonResponse, Request, Response, WebSocketOpCode
+from kit.cli.progress import LONG
 from support.authority import authority
 from support.command_line import Command, error_of, fetch, run
 
@@ -55,6 +57,20 @@ def record_one(directory: Path, upstream: str, target: str, *arguments: str) -> 
         code, out, err = command.stop()
         assert (code, err) == (0, "")
     return out
+
+
+def test_writing_much_is_told_when_it_begins(tmp_path: Path, upstream: str) -> None:
+    with (
+        record(tmp_path, upstream) as command,
+        urllib3.PoolManager() as client,
+    ):
+        url = command.read_url()
+        for number in range(LONG // 2):
+            assert client.request("GET", f"{url}/items/{number}").status == 200
+        command.read_until(f"/items/{LONG // 2 - 1}")
+        code, out, err = command.stop()
+    assert (code, err) == (0, "writing out.har\n")
+    assert f"wrote {LONG // 2} exchanges to " in out
 
 
 def test_what_passed_is_written_when_it_is_interrupted(tmp_path: Path, upstream: str) -> None:

@@ -45,6 +45,22 @@ def test_a_secret_is_found_in_every_form(data: str | bytes, form: str) -> None:
     assert found == form or (form, found) == ("base64url", "base64")
 
 
+@pytest.mark.parametrize("secret", ["back\\slash\\\\es", "line\nline\tline", "\U0001f600 smiling"])
+@pytest.mark.parametrize("is_ascii", [True, False])
+def test_a_secret_is_found_in_json_and_in_json_that_is_text_in_json(
+    secret: str, is_ascii: bool
+) -> None:
+    once = json.dumps({"a": secret}, ensure_ascii=is_ascii)
+    assert find_canary(secret, once) in ("JSON-escaped", "plain")
+    assert find_canary(secret, json.dumps(once, ensure_ascii=is_ascii)) in ("JSON-escaped", "plain")
+
+
+def test_a_secret_that_is_no_text_is_found_as_it_is() -> None:
+    secret = b"\xff\xfe\\secret"
+    assert find_canary(secret, b'{"a": "' + secret + b'\\n"}') == "plain"
+    assert find_canary(secret, b'{"a": "\\n"}') is None
+
+
 def test_the_alphabet_of_urls_is_told_from_the_other() -> None:
     secret = b"\xfb\xff\xfe" * 4
     assert find_canary(secret, base64.urlsafe_b64encode(secret)) == "base64url"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +12,10 @@ import pytest
 
 from kit.viewer import write
 from support.deadlines import scaled
+from support.viewing import Open
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
-
-Open = Callable[..., Any]
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = ("--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu")

@@ -46,7 +46,7 @@ def entries_of(
         exchanges: a journal, or exchanges in any order; also those still open.
         pageref: the id of the page they belong to.
         explain: gives the near misses of an exchange as text, "" for none; without it
-            those are told that the exchange knows of.
+            none are told.
         is_volatile: whether to tell what differs from run to run although the same
             happened: addresses, and the text of tracebacks. (Times are always told.)
     """
@@ -242,7 +242,7 @@ def _take_extras(
         "error": exchange.error,
         "route": None,
         "matches": dict(exchange.matches) if exchange.matches else None,
-        "near_misses": (explain or _format_near_misses)(exchange) or None,
+        "near_misses": (explain(exchange) or None) if explain else None,
         "fault": None if fault is None else _describe(fault),
         "exception": _format_exception(exchange.exception, is_volatile=is_volatile),
         "ordinal": exchange.ordinal,
@@ -287,14 +287,6 @@ def _list_fields(fields: Iterable[tuple[bytes, bytes]]) -> list[list[str]]:
 def _describe(fault: object) -> str:
     describe = getattr(fault, "describe", None)
     return str(describe()) if callable(describe) else str(fault)
-
-
-def _format_near_misses(exchange: Exchange) -> str:
-    texts = []
-    for miss in exchange.near_misses:
-        write = getattr(miss, "format", None)
-        texts.append(write() if callable(write) and not isinstance(miss, str) else str(miss))
-    return "\n".join(texts)
 
 
 def _format_exception(error: BaseException | None, *, is_volatile: bool) -> str | None:

@@ -71,11 +71,15 @@ def dump(
     redaction: Redaction | None = DEFAULT,
     creator: tuple[str, str] = CREATOR,
     kit: Mapping[str, Any] | None = None,
+    note_step: Callable[[], None] | None = None,
 ) -> dict[str, Any]:
-    """Write entries, in their order, as a HAR document; see `export`."""
+    """Write entries, in their order, as a HAR document; see `export`.
+
+    `note_step` is called twice for each entry while they are redacted, which may take long.
+    """
     kept, shown = list(entries), list(pages)
     if redaction is not None:
-        kept, shown = redaction.redact_all(kept, shown)
+        kept, shown = redaction.redact_all(kept, shown, note_step=note_step)
     log: dict[str, Any] = {
         "version": VERSION,
         "creator": {"name": creator[0], "version": creator[1]},

@@ -51,8 +51,8 @@ class EntryReader:
     __slots__ = ("_index", "_started_at", "limits", "path")
 
     def __init__(self, path: str, limits: HarLimits) -> None:
-        self.path = path
-        self.limits = limits
+        self.path: str = path
+        self.limits: HarLimits = limits
         self._index = 0
         self._started_at = 0.0
 

@@ -102,7 +102,7 @@ const showOverview = (row, model) => {
   return [
     ...titled("Failed", ...(row.error ? [make("pre", { class: "is-bad error" }, showLines(row.error))] : [])),
     ...titled("The handler raised", ...(row.exception ? [showLong(row.exception, "is-bad exception")] : [])),
-    ...titled("Nothing took it; what came near", ...(row.nearMisses ? [showLong(row.nearMisses, "near-misses")] : [])),
+    ...titled("Nothing took it; what came near", ...(row.nearMisses ? [showDifferences(row.nearMisses)] : [])),
     ...titled("Exchange", showTable([
       ["URL", showLine(row.url)],
       ["Status", showLine(status)],

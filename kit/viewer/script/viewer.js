@@ -214,7 +214,8 @@ const noteTest = (test) => {
 
 // Keys.
 
-const isTyping = () => ["INPUT", "SELECT", "TEXTAREA"].includes(document.activeElement?.tagName);
+/** Where letters are text, or choose an option: a box that is ticked takes the blank alone. */
+const isTyping = () => Boolean(document.activeElement?.matches("select, textarea, input:not([type=checkbox])"));
 
 const escapeKey = () => {
   if (opened) return closeDetail();

@@ -13,7 +13,9 @@ from kit.record.har import diff, dump, format_document, load
 from support.har_entries import FIXTURES
 from support.har_schema import validate
 
-FILES = sorted(FIXTURES.rglob("*.har"))
+READ = FIXTURES / "read-by-mitmproxy"
+"""What mitmproxy has read of ours, and written again."""
+FILES = sorted(path for path in FIXTURES.rglob("*.har") if path.parent != READ)
 SECRETS = ("k-123456", "hunter2", "tok-123456", "s-123456", "t-123456", "b-123456", "theme=dark")
 
 
@@ -112,3 +114,19 @@ def test_a_redacted_recording_is_consistent(recording: Recording) -> None:
             stated = message.fields.text("content-length")
             if stated is not None and message.body and b"content-encoding" not in message.fields:
                 assert int(stated) == len(message.body)
+
+
+def test_mitmproxy_reads_our_recordings_but_for_websocket_messages() -> None:
+    given, read = (load(READ / name) for name in ("given.har", "read.har"))
+    assert (given.creator[0], read.creator[0]) == ("wirekit", "mitmproxy")
+    found = diff(given, read)
+    assert (found.same, found.removed, found.added) == (7, (), ())
+    [change] = found.changed
+    assert change.before.request.path == "/echo"
+    assert all(each.startswith("websocket ") for each in change.differences)
+    assert {frame.data for frame in change.before.frames or ()} >= {"hällo".encode()}
+
+
+def test_the_schema_takes_what_was_given_to_mitmproxy() -> None:
+    document = json.loads((READ / "given.har").read_bytes())
+    assert len(validate(document).log.entries) == 8
