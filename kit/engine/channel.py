@@ -12,6 +12,7 @@ import collections
 import logging
 from typing import TYPE_CHECKING
 
+from kit.clock import monotonic
 from kit.engine.timers import NEVER
 from kit.wire.faulty import PARKED, FaultyStream
 from kit.wire.streams import READ, WRITE, Stream, wait_ready
@@ -201,6 +202,11 @@ class Channel:
     def want_both(self) -> int:
         """Return what to poll for while reading: room too if that lets the rest go on."""
         return READ | WRITE if self._unsent_bytes and not self.is_held() else READ
+
+    def stays_hot(self, want: int) -> bool:
+        """Tell whether a bench thread goes on with this; waits a little for it."""
+        # Past its deadline the leader must have it, who alone sees to time limits.
+        return want == READ and self.is_hot() and self.deadline > monotonic() and self.await_hot()
 
     def await_hot(self) -> bool:
         """Wait a little for the next request, on a bench thread."""

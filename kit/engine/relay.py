@@ -9,7 +9,9 @@ the one channel it is busy with, and goes to the bench when that is done.
 
 What belongs to the lead (the selector, the timers, `interest` of each channel)
 is touched by the leader only. Other threads put a call into the queue and wake
-the leader.
+the leader, even for a new listener that epoll would take from anybody: its
+descriptor may be that of a socket which the leader has closed and not yet
+unregistered.
 """
 
 from __future__ import annotations
@@ -143,6 +145,10 @@ class Relay:
             raise StateError("the relay has stopped: start the server or client again")
         self._queue.append((function, *arguments))
         self._wake()
+
+    def call_next(self, function: Callable[..., object], *arguments: object) -> None:
+        """Have the leader call a short function when it wakes the next time; any thread."""
+        self._queue.append((function, *arguments))
 
     def call_later(self, delay_s: float, function: Callable[[], object]) -> Call:
         """Have the leader call a short function after `delay_s`; any thread."""
@@ -373,7 +379,7 @@ class Relay:
     def finish(self, channel: Channel, want: int) -> None:
         """Go on with a channel on the bench thread that owns it, then give it back."""
         try:
-            while not self._stopped.is_set() and (want == BENCH or _stays_hot(channel, want)):
+            while not self._stopped.is_set() and (want == BENCH or channel.stays_hot(want)):
                 want = channel.turn(RESUME if want == BENCH else READ)
         except BaseException as error:
             # Must not reach the loop of the lead, which this thread may have lost.
@@ -477,14 +483,6 @@ class Relay:
         relay, cls._shared = cls._shared, None
         if relay is not None:
             relay.stop()
-
-
-def _stays_hot(channel: Channel, want: int) -> bool:
-    """Tell whether a bench thread goes on with a channel; waits a little for it."""
-    # Past its deadline the leader must have it, who alone sees to time limits.
-    return (
-        want == READ and channel.is_hot() and channel.deadline > monotonic() and channel.await_hot()
-    )
 
 
 atexit.register(Relay._stop_shared)

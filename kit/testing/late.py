@@ -117,11 +117,12 @@ class LatePorts:
             return server.stop(grace_s=grace_s)
         if self._relay is None:
             self._relay = Relay.acquire(self)
+        while len(self._ports) >= self._max_ports:
+            # Along with the end of this server, for which the leader is woken.
+            self._relay.call_next(self._ports.popleft().shut)
         port = _LatePort(self, owner, server)
         cut = server.retire(port.inherit, grace_s=grace_s)
         self._ports.append(port)
-        while len(self._ports) > self._max_ports:
-            self._shut(self._relay)
         return cut
 
     def close(self) -> None:
@@ -132,7 +133,7 @@ class LatePorts:
             return
         try:
             while self._ports:
-                self._shut(relay)
+                relay.call(self._ports.popleft().shut)
             done = threading.Event()
             relay.call(done.set)
             done.wait(GRACE_S)
@@ -142,9 +143,6 @@ class LatePorts:
             pass  # the interpreter's exit was before, and has closed them
         finally:
             relay.release(self)
-
-    def _shut(self, relay: Relay) -> None:
-        relay.call(self._ports.popleft().shut)
 
     def abandon(self) -> None:
         """Close this process's copies of the sockets, after a fork."""

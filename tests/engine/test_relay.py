@@ -604,3 +604,18 @@ def test_the_lead_is_one_while_turns_last_about_as_long_as_the_budget(
         assert not thread.is_alive()
     assert failures == []
     assert relay.stalls > 0
+
+
+def test_a_call_that_wakes_nobody_is_made_before_the_next_one_that_does(relay: Relay) -> None:
+    called: list[str] = []
+    done = threading.Event()
+
+    def finish() -> None:
+        called.append("second")
+        done.set()
+
+    settle(relay)
+    relay.call_next(called.append, "first")
+    relay.call(finish)
+    assert done.wait(scaled(10))
+    assert called == ["first", "second"]
