@@ -121,9 +121,11 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    """Import a fault."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = found = getattr(importlib.import_module(_HOMES[name]), name)
-    return found
+if not TYPE_CHECKING:  # or type checkers would take any misspelt name
+
+    def __getattr__(name: str) -> Any:
+        """Import a fault."""
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        globals()[name] = found = getattr(importlib.import_module(_HOMES[name]), name)
+        return found

@@ -40,7 +40,7 @@ class FaultBook:
     def __init__(
         self, role: Role, *, is_for_connections: bool = False, seeder: FaultBook | None = None
     ) -> None:
-        self.has_faults = False
+        self.has_faults: bool = False
         self._role: Role = role
         self._is_for_connections = is_for_connections
         self._lock = threading.Lock()

@@ -28,7 +28,7 @@ class FaultHost:
 
     def __init__(self) -> None:
         super().__init__()
-        self.faults = FaultBook(self._role)
+        self.faults: FaultBook = FaultBook(self._role)
 
     def fault(
         self,
@@ -118,7 +118,9 @@ class ServerFaultHost(FaultHost):
 
     def __init__(self) -> None:
         super().__init__()
-        self.connection_faults = FaultBook("server", is_for_connections=True, seeder=self.faults)
+        self.connection_faults: FaultBook = FaultBook(
+            "server", is_for_connections=True, seeder=self.faults
+        )
         self._refusals: list[FaultRule] = []
 
     def fault_connections(

@@ -62,7 +62,9 @@ class Head:
     """The head of a message: its start line, and the lines of its fields."""
 
     def __init__(self, data: bytes) -> None:
-        self.start, *self.lines = data.split(b"\r\n")
+        start, *lines = data.split(b"\r\n")
+        self.start: bytes = start
+        self.lines: list[bytes] = lines
 
     def find(self, name: bytes) -> bytes | None:
         """Return the value of a field, the first one."""
@@ -119,9 +121,10 @@ class _ChunkSpoiling(HeadTampering):
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class WrongLength(Fault):
-    """Send a Content-Length that is off by so many bytes, and close after the body.
+    """Send a length that is off by so many bytes, and close after the body.
 
-    A message that is chunked has no length, and goes out as it is.
+    It is the Content-Length, or the size of the first chunk where the message is
+    chunked, whose head goes out with that chunk. It does not fall below 0.
     """
 
     by: int
@@ -135,7 +138,7 @@ class WrongLength(Fault):
 
     def describe(self) -> str:
         """Tell by how much."""
-        return f"Content-Length off by {self.by:+d}"
+        return f"length off by {self.by:+d}"
 
     def make_tamper(self, role: Role, random: Random) -> Tamper:
         """Make the tamper."""
@@ -146,17 +149,35 @@ class _Misframing(HeadTampering):
     def __init__(self, by: int) -> None:
         super().__init__()
         self._by = by
+        # Head and first chunk go out together, as some clients tell those that come apart
+        # from those that do not.
+        self._chunked_head = b""
+        self._size_line = b""
 
     def alter_head(self, head: Head) -> Iterable[Action]:
-        """Change the length, where there is one."""
-        if head.find(b"Transfer-Encoding") is None:
-            length = int(head.find(b"Content-Length") or 0)
-            head.put(b"Content-Length", b"%d" % max(0, length + self._by))
+        """Change the length, unless the body is chunked."""
+        if head.find(b"Transfer-Encoding") is not None:
+            self._chunked_head = bytes(head)
+            return ()
+        length = int(head.find(b"Content-Length") or 0)
+        head.put(b"Content-Length", b"%d" % max(0, length + self._by))
         return (bytes(head),)
+
+    def alter_rest(self, data: bytes) -> Iterable[Action]:
+        """Change the size of the first chunk."""
+        if not self._chunked_head:
+            return (data,)
+        size, mark, rest = (self._size_line + data).partition(b"\r\n")
+        if not mark:
+            self._size_line = size
+            return ()
+        head, self._chunked_head = self._chunked_head, b""
+        return (b"%b%x\r\n%b" % (head, max(0, int(size, 16) + self._by), rest),)
 
     def end(self) -> Iterable[Action]:
         """Close, as the connection is out of step now."""
-        return (End.FINISH,)
+        # The response to HEAD has no chunk to wait for.
+        return (self._chunked_head, End.FINISH)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)

@@ -49,7 +49,7 @@ class FaultRule:
         if seed is not None and not isinstance(seed, int | str):
             raise ConfigurationError(f"seed is an int or a str, not {seed!r}")
         self.fault = fault
-        self.method = _check_method(method)
+        self.method: str | None = _check_method(method)
         self._pattern = None if pattern is None else Pattern(pattern)
         self.pattern = pattern
         self._nth = _read_nth(nth)
@@ -61,9 +61,9 @@ class FaultRule:
         self._lock = threading.Lock()
         self._forget: Callable[[FaultRule], None] | None = None
         self.number = 0
-        self.seen = 0
-        self.applied = 0
-        self.where = self._describe_choice()
+        self.seen: int = 0
+        self.applied: int = 0
+        self.where: str = self._describe_choice()
 
     def remove(self) -> None:
         """Order the fault no more; what has it already keeps it."""

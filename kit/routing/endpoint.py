@@ -58,25 +58,25 @@ class Endpoint:
 
     needs_body = False
     """Whether the body is needed to `decide` what really answers."""
-    delay_s = 0.0
+    delay_s: float = 0.0
     """How long the answer is to be delayed."""
     fault_rules: Sequence[Any] = ()
     """Which of its requests have a fault."""
 
     def __init__(self, route: Route) -> None:
         mark = route.mark
-        self.method = route.http_method
-        self.pattern = route.url_pattern
+        self.method: str = route.http_method
+        self.pattern: str = route.url_pattern
         self.callback: Callable[..., Any] = route.callback
         self.call: Callable[..., Any] = route.callback
-        self.name = route.name
-        self.max_content_length = mark.max_content_length
-        self.is_websocket = mark.is_websocket
-        self.is_async = route.is_async
-        self.subprotocols = mark.subprotocols
-        self.compress = mark.compress
-        self.max_message_bytes = mark.max_message_bytes
-        self.is_match = True
+        self.name: str = route.name
+        self.max_content_length: int = mark.max_content_length
+        self.is_websocket: bool = mark.is_websocket
+        self.is_async: bool = route.is_async
+        self.subprotocols: tuple[str, ...] = mark.subprotocols
+        self.compress: bool = mark.compress
+        self.max_message_bytes: int | None = mark.max_message_bytes
+        self.is_match: bool = True
         self.pace: Any = None
 
     def decide(self, request: Request) -> Endpoint:  # noqa: ARG002 - for those that need it
@@ -107,16 +107,17 @@ class Miss(Endpoint):
     ) -> None:
         self.method = method
         self.pattern = ""
-        self.callback = self.call = self._answer
-        self.name = f"(answers {status_code})"
+        self.callback: Callable[..., Any] = self._answer
+        self.call: Callable[..., Any] = self._answer
+        self.name: str = f"(answers {status_code})"
         self.max_content_length = DEFAULT_MAX_CONTENT_LENGTH
         self.is_websocket = self.is_async = self.is_match = False
-        self.subprotocols = ()
+        self.subprotocols: tuple[str, ...] = ()
         self.compress = False
-        self.max_message_bytes = None
-        self.pace = None
-        self.status_code = status_code
-        self.allow = allow
+        self.max_message_bytes: int | None = None
+        self.pace: Any = None
+        self.status_code: int = status_code
+        self.allow: tuple[str, ...] = allow
         self._compose = compose
 
     def _answer(self, request: Request) -> Response:

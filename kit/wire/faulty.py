@@ -104,8 +104,8 @@ class FaultyStream:
     )
 
     def __init__(self, inner: Stream, *, is_server: bool) -> None:
-        self.inner = inner
-        self.blocked_on = READ
+        self.inner: Stream = inner
+        self.blocked_on: int = READ
         self.error: FaultError | None = None
         self._is_server = is_server
         self._tamper: Tamper | None = None

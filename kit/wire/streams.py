@@ -80,8 +80,8 @@ class SocketStream:
 
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
-        self.sock = sock
-        self.blocked_on = READ
+        self.sock: socket.socket = sock
+        self.blocked_on: int = READ
 
     def fileno(self) -> int:
         return self.sock.fileno()
@@ -160,7 +160,7 @@ class TlsStream:
     ) -> None:
         sock.setblocking(False)
         try:
-            self.sock = context.wrap_socket(
+            self.sock: ssl.SSLSocket = context.wrap_socket(
                 sock,
                 server_side=server_hostname is None,
                 server_hostname=server_hostname,
@@ -170,8 +170,8 @@ class TlsStream:
         except OSError as error:
             _close_half_wrapped(error)
             raise
-        self.blocked_on = READ
-        self.was_cut = False
+        self.blocked_on: int = READ
+        self.was_cut: bool = False
         self._is_shut = False
 
     def fileno(self) -> int:
@@ -266,9 +266,9 @@ class MemoryStream:
         self._inbox: collections.deque[bytes] = collections.deque()
         self._capacity = capacity
         self._peer = self
-        self.blocked_on = READ
-        self.is_finished = False
-        self.is_closed = False
+        self.blocked_on: int = READ
+        self.is_finished: bool = False
+        self.is_closed: bool = False
 
     def fileno(self) -> int:
         return -1

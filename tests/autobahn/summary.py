@@ -26,6 +26,8 @@ _RANKS = {kind: rank for rank, kind in enumerate(COLUMNS)}
 
 Case = Mapping[str, Any]
 Results = Mapping[str, Case]
+# By role and agent.
+Findings = dict[tuple[str, str], dict[str, Case]]
 
 
 def judge(case: Case) -> str:
@@ -40,6 +42,12 @@ def count_sections(results: Results) -> dict[str, Counter[str]]:
     for name in sorted(results, key=_sort_key):
         counts.setdefault(name.partition(".")[0], Counter())[judge(results[name])] += 1
     return counts
+
+
+def format_counts(results: Results) -> str:
+    """Return how many cases went how, in one line."""
+    counts = Counter(judge(case) for case in results.values())
+    return ", ".join(f"{counts[column]} {column}" for column in COLUMNS if counts[column]) or "none"
 
 
 def find_regressions(ours: Results, theirs: Results) -> list[str]:

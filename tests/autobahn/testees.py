@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import websockets.asyncio.client
@@ -18,7 +19,9 @@ from kit.errors import ConnectionClosedError
 from support.deadlines import scaled
 
 MESSAGE_BYTES = 16 * 1024 * 1024
-CASE_S = 120.0
+# More than what the suite gives its longest cases.
+CASE_S = 600.0
+OURS, THEIRS = "wirekit", "websockets"
 # No pings of its own among the suite's, and no time-out because the suite is slow.
 PATIENT: dict[str, Any] = {
     "max_size": MESSAGE_BYTES,
@@ -109,3 +112,16 @@ async def _echo_with_websockets(url: str) -> None:
         ):
             async for message in connection:
                 await connection.send(message)
+
+
+class Testee(NamedTuple):
+    """Both roles of one implementation."""
+
+    serve: Callable[[], AbstractContextManager[str]]
+    play: Play
+
+
+TESTEES = {
+    OURS: Testee(serve_ours, play_ours),
+    THEIRS: Testee(serve_websockets, play_websockets),
+}

@@ -146,7 +146,7 @@ def check(client: RawClient, case: Case, *, is_bytewise: bool = False) -> None:
     pieces = list(case.pieces)
     send(pieces.pop(0))
     if case.ends:
-        client.shut_write()
+        client.end()
     answers: list[Answer] = []
     for status, method in zip(case.statuses, methods, strict=False):
         answer = client.read_answer(method)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import socket
 import time
@@ -60,13 +61,15 @@ class Received:
         return self._ends.get(timeout=scaled(WAIT_S))
 
 
-def run(fault: Fault, answer: bytes = b"", **options: Any) -> tuple[bytes, str, Response]:
+def run(
+    fault: Fault, answer: bytes = b"", payload: Any = b"hello world", **options: Any
+) -> tuple[bytes, str, Response]:
     """Have a client send a faulty request; returns what came, how it ended, and its result."""
     received = Received(answer)
     with ScriptedServer(received) as server:
         with HTTPClient(server.addr, **options) as client:
             client.fault(fault)
-            response = client.post("/up", b"hello world").wait(scaled(WAIT_S))
+            response = client.post("/up", payload).wait(scaled(WAIT_S))
         return *received.wait(), response
 
 
@@ -143,6 +146,16 @@ def test_a_wrong_length_is_sent() -> None:
     assert b"Content-Length: 16\r\n" in data
     assert data.endswith(b"\r\n\r\nhello world")
     assert response.status_code == 400
+
+
+def test_the_first_chunk_of_an_upload_has_the_wrong_size() -> None:
+    read_end, write_end = os.pipe()
+    os.write(write_end, b"hello world")
+    os.close(write_end)
+    with os.fdopen(read_end, "rb") as unsized:
+        data, _, _ = run(faults.WrongLength(5), ANSWER, payload=unsized)
+
+    assert data.endswith(b"\r\n\r\n10\r\nhello world\r\n0\r\n\r\n")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from kit import faults
 from support.fault_outcomes import (
     BEGIN,
     CASES,
@@ -37,6 +38,13 @@ def test_the_table_holds_every_case_and_nothing_else() -> None:
 
     assert OUTCOMES.keys() == expected
     assert write_table(OUTCOMES) == TABLE.read_text(encoding="utf-8").strip()
+
+
+def test_every_fault_has_a_row() -> None:
+    exported = [getattr(faults, name) for name in faults.__all__]
+    kinds = {one for one in exported if isinstance(one, type) and issubclass(one, faults.Fault)}
+
+    assert {type(case.fault) for case in CASES} == kinds - {faults.Fault}
 
 
 def test_README_holds_the_same_table() -> None:

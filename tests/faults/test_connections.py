@@ -41,7 +41,7 @@ def test_a_connection_is_closed_at_once(rig: Rig) -> None:
     rig.serve(("GET", "/", hello)).fault_connections(faults.EmptyReply())
 
     with dial(rig) as client:
-        assert client.sock.recv(1) == b""
+        assert client.receive_strictly() == b""
     rig.await_no_connections()
 
 
@@ -49,9 +49,9 @@ def test_a_connection_is_taken_and_never_answered(rig: Rig) -> None:
     rule = rig.serve(("GET", "/", hello)).fault_connections(faults.NeverAnswer())
     with dial(rig) as client:
         client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        client.sock.settimeout(0.1)
+        client.timeout_s = 0.1
         with pytest.raises(TimeoutError):
-            client.sock.recv(1)
+            client.receive_strictly()
 
     rig.await_no_connections()
     assert rig.calls == []

@@ -49,7 +49,7 @@ def start(rig: Rig, echo: Echo, fault: Fault) -> RawClient:
 
 
 def finish(rig: Rig, client: RawClient) -> Exchange:
-    client.sock.close()
+    client.close()
     exchange = rig.await_done()[0]
     assert exchange.fault is not None
     return exchange
@@ -92,7 +92,7 @@ def test_a_connection_ends_without_a_close_frame_behind_a_message(rig: Rig, echo
     socket.send(1, b"hello")
 
     assert socket.read() == Frame(1, b"hello")
-    assert client.sock.recv(1) == b""
+    assert client.receive_strictly() == b""
     assert "fault: closed without a Close frame" in (finish(rig, client).error or "")
     assert echo.closed.wait(scaled(10))
 
@@ -102,7 +102,7 @@ def test_a_connection_ends_in_place_of_a_close_frame(rig: Rig, echo: Echo) -> No
     socket = RawWebSocket(client)
     socket.send(8, close_payload(1000))
 
-    assert client.sock.recv(1) == b""
+    assert client.receive_strictly() == b""
     finish(rig, client)
     assert echo.closed.wait(scaled(10))
 
@@ -115,9 +115,9 @@ def test_a_close_is_never_answered(rig: Rig, echo: Echo) -> None:
     socket.send(8, close_payload(1000))
     assert echo.closed.wait(scaled(10))
 
-    client.sock.settimeout(0.1)
+    client.timeout_s = 0.1
     with pytest.raises(TimeoutError):
-        client.sock.recv(1)
+        client.receive_strictly()
     assert not rig.journal[0].is_done
     assert finish(rig, client).error == "the websocket broke: fault: Close never answered"
     rig.await_no_connections()
@@ -140,9 +140,9 @@ def test_half_a_message_is_sent_as_a_fragment_and_nothing_more(rig: Rig, echo: E
     assert socket.read() == Frame(1, b"hel", is_final=False)
 
     socket.send(9, b"ping")
-    client.sock.settimeout(0.1)
+    client.timeout_s = 0.1
     with pytest.raises(TimeoutError):
-        client.sock.recv(1)
+        client.receive_strictly()
     exchange = finish(rig, client)
     assert exchange.error == "the websocket broke: fault: stalled after a fragment of message 1"
     assert echo.closed.wait(scaled(10))

@@ -141,7 +141,7 @@ class Connection(RuleBasedStateMachine):
     def end_this_side(self) -> None:
         self.has_ended = True
         try:
-            self.client.shut_write()
+            self.client.end()
         except OSError:
             assert not self.is_open
 
@@ -173,7 +173,7 @@ class Connection(RuleBasedStateMachine):
             else:
                 assert self.client.read_to_end() == b"", "more answers than requests"
         finally:
-            self.client.sock.close()
+            self.client.close()
             self.server.stop(grace_s=5)
             threading.excepthook = self.hook
             logging.getLogger("kit").removeHandler(self.errors)

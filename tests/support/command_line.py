@@ -63,8 +63,13 @@ class Command:
     ) -> None:
         self._watchdog.cancel()
         self._watchdog.join()
-        self._process.kill()
-        self._process.communicate()
+        # Asked first, so that it may end as it should, and coverage be written.
+        self._process.terminate()
+        try:
+            self._process.communicate(timeout=scaled(10))
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.communicate()
 
     def read_until(self, text: str) -> str:
         """Read lines up to one that holds a text, and give that one."""

@@ -80,7 +80,10 @@ class Case(NamedTuple):
 
     @property
     def clients(self) -> tuple[str, ...]:
-        return WEBSOCKET_CLIENTS if self.scene == "websocket" else HTTP_CLIENTS
+        if self.scene == "websocket":
+            return WEBSOCKET_CLIENTS
+        # What happens to one response happens to that of a handshake too.
+        return CLIENTS if self.scene in ("get", "connect") else HTTP_CLIENTS
 
     @property
     def timeout_s(self) -> float:
@@ -124,6 +127,7 @@ CASES = [
     Case(faults.MalformedChunk(), "stream"),
     Case(faults.WrongLength(by=5)),
     Case(faults.WrongLength(by=-5)),
+    Case(faults.WrongLength(by=-5), "stream"),
     Case(faults.Garbage("before")),
     Case(faults.Garbage("after"), "stream"),
     Case(faults.RawBytes(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nraw")),
@@ -187,7 +191,7 @@ def serve(case: Case) -> Iterator[HTTPServer]:
 def measure(case: Case, client: str) -> str:
     """Return what a client makes of a case, in a few words."""
     with serve(case) as server:
-        if case.scene == "websocket":
+        if case.scene == "websocket" or client == "websockets":
             return WEBSOCKETS[client](server, case)
         return ASKING[client](server, case)
 
@@ -326,7 +330,7 @@ def _talk_websockets(server: HTTPServer, case: Case) -> str:
         with websockets.sync.client.connect(
             server.ws_url_for("/talk"),
             proxy=None,
-            open_timeout=scaled(PATIENT_S),
+            open_timeout=scaled(PATIENT_S) if case.scene == "websocket" else case.timeout_s,
             close_timeout=case.close_s,
         ) as socket:
             try:

@@ -1,20 +1,18 @@
-"""A client that sends literal bytes, over TCP or TLS, and reads what comes back."""
+"""A raw client for tests of our own server: its answers are read as strictly as can be."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import socket
-import ssl
-import struct
-from collections.abc import Callable, Iterable
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING
 
+from kit import testing
+from kit.errors import ConnectionClosedError
 from support.deadlines import scaled
 
-TIMEOUT_S = 10.0
+if TYPE_CHECKING:
+    import ssl
 
-T = TypeVar("T")
+TIMEOUT_S = 10.0
 
 
 @dataclasses.dataclass
@@ -40,58 +38,8 @@ class Answer:
         return self.body.decode()
 
 
-class TlsSocket:
-    """TLS apart from its socket, so that one side of it can be ended alone."""
-
-    def __init__(self, sock: socket.socket, context: ssl.SSLContext) -> None:
-        self.sock = sock
-        self._inbox, self._outbox = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._inbox, self._outbox, server_hostname="localhost")
-        self._drive(self._tls.do_handshake)
-
-    def _drive(self, function: Callable[[], T]) -> T:
-        while True:
-            try:
-                return function()
-            except ssl.SSLWantReadError:
-                self._flush()
-                data = self.sock.recv(65536)
-                if data:
-                    self._inbox.write(data)
-                else:
-                    self._inbox.write_eof()
-            finally:
-                self._flush()
-
-    def _flush(self) -> None:
-        if self._outbox.pending:
-            self.sock.sendall(self._outbox.read())
-
-    def sendall(self, data: bytes) -> None:
-        if data:
-            self._drive(lambda: self._tls.write(data))
-
-    def recv(self, max_bytes: int) -> bytes:
-        try:
-            return self._drive(lambda: self._tls.read(max_bytes))
-        except ssl.SSLZeroReturnError:
-            return b""
-
-    def settimeout(self, seconds: float) -> None:
-        self.sock.settimeout(seconds)
-
-    def shutdown(self, how: int) -> None:
-        with contextlib.suppress(ssl.SSLWantReadError):
-            self._tls.unwrap()
-        self._flush()
-        self.sock.shutdown(how)
-
-    def close(self) -> None:
-        self.sock.close()
-
-
-class RawClient:
-    """One connection. Every wait ends with a `TimeoutError` at the latest."""
+class RawClient(testing.RawClient):
+    """One connection to a server of ours; what it answers has to be well-formed."""
 
     def __init__(
         self,
@@ -100,84 +48,41 @@ class RawClient:
         *,
         receive_buffer: int | None = None,
     ) -> None:
-        sock = socket.socket()
-        if receive_buffer is not None:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        sock.settimeout(scaled(TIMEOUT_S))
-        sock.connect(address)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.sock: socket.socket | TlsSocket = sock
-        if context is not None:
-            self.sock = TlsSocket(sock, context)
-        self.rest = b""
+        super().__init__(
+            address,
+            context,
+            server_hostname="localhost",
+            timeout_s=scaled(TIMEOUT_S),
+            receive_buffer=receive_buffer,
+        )
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.sock.close()
-
-    # Sending
-
-    def send(self, data: bytes) -> None:
-        self.sock.sendall(data)
+    @property
+    def address(self) -> tuple[str, int]:
+        """This side's address."""
+        host, port = self._socket.getsockname()
+        return host, port
 
     def send_bytewise(self, data: bytes) -> None:
-        for index in range(len(data)):
-            self.sock.sendall(data[index : index + 1])
+        self.send_pieces(data[index : index + 1] for index in range(len(data)))
 
-    def send_pieces(self, pieces: Iterable[bytes]) -> None:
-        for piece in pieces:
-            self.sock.sendall(piece)
-
-    def shut_write(self) -> None:
-        """End this side of the connection, in TLS with a goodbye."""
-        self.sock.shutdown(socket.SHUT_WR)
-
-    def reset(self) -> None:
-        """Break off without a goodbye: the server gets a RST."""
-        sock = self.sock.sock if isinstance(self.sock, TlsSocket) else self.sock
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        sock.close()
-
-    # Receiving
-
-    def receive(self, max_bytes: int = 65536) -> bytes:
+    def receive(self, size: int = 65536) -> bytes:
         """Return some bytes, b"" at the end, however unclean."""
-        if self.rest:
-            data, self.rest = self.rest[:max_bytes], self.rest[max_bytes:]
-            return data
         try:
-            return self.sock.recv(max_bytes)
-        except (ConnectionResetError, ssl.SSLEOFError):
+            return super().receive(size)
+        except ConnectionClosedError:
             return b""
 
-    def read_exactly(self, size: int) -> bytes:
-        parts: list[bytes] = []
-        while size:
-            data = self.receive(size)
-            if not data:
-                raise EOFError(f"{size} bytes are missing behind {b''.join(parts)[-200:]!r}")
-            parts.append(data)
-            size -= len(data)
-        return b"".join(parts)
+    def receive_strictly(self) -> bytes:
+        """Return some bytes, b"" at the end in good order.
 
-    def read_until(self, mark: bytes) -> bytes:
-        data = self.rest
-        self.rest = b""
-        while mark not in data:
-            piece = self.receive()
-            if not piece:
-                raise EOFError(f"no {mark!r} in {data[-200:]!r}")
-            data += piece
-        head, _, self.rest = data.partition(mark)
-        return head + mark
+        Raises:
+            ConnectionClosedError: the connection was reset, or TLS was cut off.
+        """
+        return super().receive()
 
     def read_to_end(self) -> bytes:
-        parts: list[bytes] = []
-        while data := self.receive():
-            parts.append(data)
-        return b"".join(parts)
+        """Return what comes up to the end, however unclean."""
+        return b"".join(iter(self.receive, b""))
 
     def read_answer(self, method: str = "GET") -> Answer:
         """Read one final or interim response, and nothing behind it."""
@@ -212,10 +117,6 @@ class RawClient:
         while (line := self.read_until(b"\r\n")) != b"\r\n":
             trailer += line
         return b"".join(parts), trailer
-
-    def is_at_end(self) -> bool:
-        """Wait for the server's end of the connection; false if more data comes first."""
-        return self.receive() == b""
 
     def ask(self, target: str = "/", method: str = "GET", *fields: str) -> Answer:
         """Send a request without a body and read the answer."""

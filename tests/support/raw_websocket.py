@@ -21,15 +21,15 @@ FIELDS = (
 )
 
 
+def make_handshake(target: str = "/ws", *fields: str) -> bytes:
+    return make_request(target, "GET", *FIELDS, *fields)
+
+
 class Frame(NamedTuple):
     opcode: int
     payload: bytes
     is_final: bool = True
     rsv: int = 0
-
-
-def make_handshake(target: str = "/ws", *fields: str) -> bytes:
-    return make_request(target, "GET", *FIELDS, *fields)
 
 
 class RawWebSocket:
@@ -50,15 +50,9 @@ class RawWebSocket:
         self.client.send(frame(opcode, payload, **options))  # type: ignore[arg-type]
 
     def read(self) -> Frame:
-        first, second = self.client.read_exactly(2)
-        assert not second & 0x80, "a server must not mask"
-        size = second & 0x7F
-        if size == 126:
-            size = int.from_bytes(self.client.read_exactly(2), "big")
-        elif size == 127:
-            size = int.from_bytes(self.client.read_exactly(8), "big")
-        payload = self.client.read_exactly(size)
-        return Frame(first & 15, payload, bool(first & 0x80), first >> 4 & 7)
+        opcode, payload, is_final, rsv, is_masked = self.client.read_frame()
+        assert not is_masked, "a server must not mask"
+        return Frame(opcode, payload, is_final, rsv)
 
     def read_close(self) -> tuple[int, str]:
         """Read frames up to the Close; return its code and reason."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING
 
+from kit.testing import make_frame
 from kit.wire.websocket import Event, WebSocketProtocol
 
 if TYPE_CHECKING:
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
 CONT, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 LIMIT = 1000
-KEY = b"\x37\xfa\x21\x3d"
 
 
 def frame(
@@ -24,18 +23,7 @@ def frame(
     rsv: int = 0,
 ) -> bytes:
     """Return one frame; masked as a client's unless told otherwise."""
-    size = len(payload)
-    mask_bit = 0x80 if masked else 0
-    head = bytes([(0x80 if fin else 0) | rsv << 4 | opcode])
-    if size < 126:
-        head += bytes([mask_bit | size])
-    elif size < 65536:
-        head += bytes([mask_bit | 126]) + size.to_bytes(2, "big")
-    else:
-        head += bytes([mask_bit | 127]) + size.to_bytes(8, "big")
-    if not masked:
-        return head + payload
-    return head + KEY + bytes(a ^ b for a, b in zip(payload, itertools.cycle(KEY), strict=False))
+    return make_frame(opcode, payload, is_final=fin, is_masked=masked, rsv=rsv)
 
 
 def close_payload(code: int, reason: str | bytes = b"") -> bytes:

@@ -494,5 +494,5 @@ def test_a_name_that_the_package_lacks_is_told() -> None:
     import kit.wire.websocket
 
     with pytest.raises(AttributeError) as caught:
-        _ = kit.wire.websocket.Frame
+        _ = kit.wire.websocket.Frame  # type: ignore[attr-defined]
     assert str(caught.value) == "module 'kit.wire.websocket' has no attribute 'Frame'"

@@ -26,8 +26,8 @@ class InputBuffer:
 
     def __init__(self) -> None:
         self.data: bytes | bytearray = b""
-        self.position = 0
-        self.is_eof = False
+        self.position: int = 0
+        self.is_eof: bool = False
         self._scanned = 0
         self._lines = 0
         self._is_line_checked = False

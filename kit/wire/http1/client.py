@@ -78,7 +78,7 @@ class ClientProtocol:
         self._writer: BodyWriter | None = None
         self._error: RemoteProtocolError | None = None
         self.body_limit: int | None = None
-        self.last_head = b""
+        self.last_head: bytes = b""
 
     def __repr__(self) -> str:
         state = self._reading.name.lower()

@@ -9,15 +9,19 @@ find out what to tell the peer.
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import httptools
 
 from kit.errors import RemoteProtocolError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 Pairs = list[tuple[bytes, bytes]]
 
 TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-is_token = re.compile(TOKEN).fullmatch
+is_token: Callable[[bytes], re.Match[bytes] | None] = re.compile(TOKEN).fullmatch
 
 # Field values are visible characters, blanks and obs-text (RFC 9110 section 5.5).
 _VALUE = rb"[\t -~\x80-\xff]*"
@@ -73,14 +77,14 @@ class FieldBlock:
     )
 
     def __init__(self, pairs: Pairs, named: dict[bytes, list[bytes]]) -> None:
-        self.pairs = pairs
+        self.pairs: Pairs = pairs
         self.content_length: int | None = None
-        self.is_chunked = False
+        self.is_chunked: bool = False
         self.connection: tuple[bytes, ...] = ()
         self.expect: list[bytes] = []
-        self.hosts = named.get(b"host", [])
+        self.hosts: list[bytes] = named.get(b"host", [])
         self.host: str | None = None
-        self.upgrade = ""
+        self.upgrade: str = ""
         if len(named) > 1 or not self.hosts:
             self._read_framing(named)
 

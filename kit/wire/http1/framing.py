@@ -31,11 +31,11 @@ class Framing:
         is_silent: bool = False,
         is_until_close: bool = False,
     ) -> None:
-        self.line = line
-        self.length = length
-        self.is_chunked = is_chunked
-        self.is_silent = is_silent
-        self.is_until_close = is_until_close
+        self.line: bytes = line
+        self.length: int | None = length
+        self.is_chunked: bool = is_chunked
+        self.is_silent: bool = is_silent
+        self.is_until_close: bool = is_until_close
 
     def make_writer(self) -> BodyWriter:
         """Return the writer for a body that is sent in pieces."""

@@ -63,10 +63,10 @@ class OutgoingFields:
 
     def __init__(self, headers: Headers) -> None:
         self.content_length: int | None = None
-        self.is_chunked = False
+        self.is_chunked: bool = False
         self.connection: list[bytes] = []
-        self.has_date = False
-        self.is_plain = True
+        self.has_date: bool = False
+        self.is_plain: bool = True
         self.host: bytes | None = None
         lines: list[bytes] = []
         try:
@@ -81,7 +81,7 @@ class OutgoingFields:
         # One look over all of them; nearly never is there a culprit to be found.
         if block.count(b"\r\n") * 4 != len(lines) or not _is_safe(block.replace(b"\r\n", b"")):
             raise _explain_value(headers)
-        self.lines = block
+        self.lines: bytes = block
 
     def _note(self, key: bytes, value: bytes) -> bool:
         """Take note of a special field; false if it must not be sent as it is."""

@@ -107,10 +107,10 @@ class ServerProtocol:
         # A request of the commonest kind waits for its response: the fast path.
         self._is_common = False
         self.body_limit: int | None = None
-        self.keep_alive = True
-        self.last_head = b""
-        self.is_response_started = False
-        self.is_response_complete = False
+        self.keep_alive: bool = True
+        self.last_head: bytes = b""
+        self.is_response_started: bool = False
+        self.is_response_complete: bool = False
 
     def __repr__(self) -> str:
         return f"<ServerProtocol {self._reading.name.lower()}, {len(self._buffer)} bytes buffered>"

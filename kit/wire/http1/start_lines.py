@@ -9,6 +9,8 @@ from kit.errors import RemoteProtocolError
 from kit.wire.http1.fields import show
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kit.wire.http1.buffers import InputBuffer
 
 MAX_METHOD_BYTES = 256
@@ -19,11 +21,11 @@ MAX_STATUS_LINE_BYTES = 8192
 _TARGET = rb"[!\"$-~]+"
 
 # RFC 9110 section 2.5: a higher minor version is read as the highest that is known.
-match_request_line = re.compile(
+match_request_line: Callable[[bytes], re.Match[bytes] | None] = re.compile(
     rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}) (" + _TARGET + rb") HTTP/1\.(\d)\r\n"
 ).match
 
-is_target = re.compile(_TARGET).fullmatch
+is_target: Callable[[bytes], re.Match[bytes] | None] = re.compile(_TARGET).fullmatch
 _find_bad_method_byte = re.compile(rb"[^!#$%&'*+\-.^_`|~0-9A-Za-z]").search
 _find_bad_target_byte = re.compile(rb"[^!\"$-~]").search
 _is_version = re.compile(rb"HTTP/\d+(?:\.\d+)?\r?").fullmatch
@@ -33,7 +35,9 @@ _find_bad_line_byte = re.compile(rb"[^\r -~]|\r.", re.DOTALL).search
 # RFC 9112 section 4 wants a space behind the status even without a reason, but
 # enough servers leave it out. A status over 599 is processed as a server error: RFC 9110
 # section 15.
-match_status_line = re.compile(rb"HTTP/1\.(\d) ([1-9]\d\d)(?: ([\t -~\x80-\xff]*))?\r\n").match
+match_status_line: Callable[[bytes], re.Match[bytes] | None] = re.compile(
+    rb"HTTP/1\.(\d) ([1-9]\d\d)(?: ([\t -~\x80-\xff]*))?\r\n"
+).match
 _has_known_version = re.compile(rb"HTTP/1\.\d ").match
 _find_bad_status_byte = re.compile(rb"[^\t\r -~\x80-\xff]|\r.", re.DOTALL).search
 

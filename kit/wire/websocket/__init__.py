@@ -27,9 +27,11 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    if name != "WebSocketProtocol":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from kit.wire.websocket.protocol import WebSocketProtocol
+if not TYPE_CHECKING:  # or type checkers would take any misspelt name
 
-    return WebSocketProtocol
+    def __getattr__(name: str) -> object:
+        if name != "WebSocketProtocol":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from kit.wire.websocket.protocol import WebSocketProtocol
+
+        return WebSocketProtocol

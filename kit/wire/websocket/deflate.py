@@ -44,13 +44,13 @@ class LazyDeflate(PerMessageDeflate):
     def __init__(self, negotiated: PerMessageDeflate, max_message_bytes: int) -> None:
         # The parent's constructor would make both contexts at once, so its fields
         # are taken over from the instance that the negotiation made.
-        self.remote_no_context_takeover = negotiated.remote_no_context_takeover
-        self.local_no_context_takeover = negotiated.local_no_context_takeover
-        self.remote_max_window_bits = negotiated.remote_max_window_bits
-        self.local_max_window_bits = negotiated.local_max_window_bits
-        self.compress_settings = negotiated.compress_settings
+        self.remote_no_context_takeover: bool = negotiated.remote_no_context_takeover
+        self.local_no_context_takeover: bool = negotiated.local_no_context_takeover
+        self.remote_max_window_bits: int = negotiated.remote_max_window_bits
+        self.local_max_window_bits: int = negotiated.local_max_window_bits
+        self.compress_settings: dict[Any, Any] = negotiated.compress_settings
         self.decode_cont_data = False
-        self.slack = size_slack(max_message_bytes)
+        self.slack: int = size_slack(max_message_bytes)
 
     def __getattr__(self, name: str) -> Any:
         if name == "decoder":

@@ -125,7 +125,11 @@ class ClientHandshake:
 
         key = generate_key()
         self._accept = accept_key(key)
-        self.headers = [*_UPGRADE, (b"Sec-WebSocket-Key", key.encode()), _VERSION]
+        self.headers: list[tuple[bytes, bytes]] = [
+            *_UPGRADE,
+            (b"Sec-WebSocket-Key", key.encode()),
+            _VERSION,
+        ]
         if compress:
             self.headers.append((b"Sec-WebSocket-Extensions", self._offer().encode()))
         if self._subprotocols:

@@ -91,12 +91,12 @@ class WebSocketProtocol:
         subprotocol: str | None = None,
     ) -> None:
         self.role = role
-        self.subprotocol = subprotocol
+        self.subprotocol: str | None = subprotocol
         self.tap: Tap | None = None
         self.close_code: int | None = None
         self.close_reason: str | None = None
-        self.wants_close = False
-        self.defers_close = False
+        self.wants_close: bool = False
+        self.defers_close: bool = False
         self._farewell: tuple[bytes, Closed] | None = None
         self._is_server = role == "server"
         self._max_message_bytes = max_message_bytes
