@@ -149,11 +149,13 @@ _LATE = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    """Import a public name that few need."""
-    if name not in _LATE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, _, member = _LATE[name].partition(":")
-    found: Any = importlib.import_module(module)
-    globals()[name] = found = getattr(found, member) if member else found
-    return found
+if not TYPE_CHECKING:  # or type checkers would take any misspelt name
+
+    def __getattr__(name: str) -> Any:
+        """Import a public name that few need."""
+        if name not in _LATE:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module, _, member = _LATE[name].partition(":")
+        found: Any = importlib.import_module(module)
+        globals()[name] = found = getattr(found, member) if member else found
+        return found

@@ -109,6 +109,60 @@ def test_the_changelog_knows_the_version() -> None:
     assert f"\n## [{__version__}] - " in read("CHANGELOG.md")
 
 
+def test_the_changelog_is_one_to_keep() -> None:
+    """Newest first, dated, and with the headings of Keep a Changelog."""
+    headings = re.findall(r"^##+ .*", read("CHANGELOG.md"), re.MULTILINE)
+    versions = [line for line in headings if line.startswith("## ")]
+    kinds = {line.removeprefix("### ") for line in headings if line.startswith("### ")}
+    assert versions[0] == "## [Unreleased]"
+    found = [
+        re.fullmatch(r"## \[(\d+)\.(\d+)\.(\d+)\] - (\d{4}-\d\d-\d\d)", v) for v in versions[1:]
+    ]
+    releases = [match.groups() for match in found if match]
+    assert len(releases) == len(found)
+    assert releases == sorted(releases, key=lambda each: [*map(int, each[:3])], reverse=True)
+    assert kinds <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+
+
+def test_the_version_is_written_in_one_place() -> None:
+    assert load_pyproject()["project"]["dynamic"] == ["version"]
+    holders = [
+        name
+        for name in list_files()
+        if name.endswith((".py", ".toml", ".ini")) and f'"{__version__}"' in read(name)
+    ]
+    assert holders == ["kit/version.py"]
+
+
+def find_lists(text: str, name: str) -> list[str]:
+    """Return the lines within each list of a name in TOML, without those that only comment."""
+    found = re.findall(rf"^{name} = \[\n(.*?)^\]", text, re.MULTILINE | re.DOTALL)
+    lines = [line.strip() for each in found for line in each.splitlines()]
+    return [line for line in lines if not line.startswith("#")]
+
+
+@pytest.mark.parametrize("name", ["ignore", '"[^"]+"', "exclude_also", "partial_also"])
+def test_what_lint_and_coverage_pass_over_has_a_reason(name: str) -> None:
+    settings = read("pyproject.toml").partition("\n[tool.coverage.report]")[2]
+    lines = find_lists(settings, name)
+    assert lines
+    assert [line for line in lines if not re.fullmatch(r'"[^"]+",  # \S.*', line)] == []
+
+
+def test_all_rules_of_lint_are_on_but_those() -> None:
+    assert load_pyproject()["tool"]["ruff"]["lint"]["select"] == ["ALL"]
+
+
+def test_the_oldest_pytest_is_tested() -> None:
+    groups = load_pyproject()["dependency-groups"]["test"]
+    bounds = [
+        each.replace(">=", "==") for each in groups if re.match(r"pytest(-xdist)?>", f"{each}")
+    ]
+    oldest = read("tox.ini").partition("[testenv:pytest-oldest]")[2].partition("[testenv:")[0]
+    installed = re.findall(r"pip install (.*)", oldest)[0].split()
+    assert [pin.removesuffix(".0") for pin in installed[:2]] == bounds
+
+
 def test_the_pythons_in_tox_are_those_of_the_classifiers() -> None:
     classified = re.findall(r"Python :: 3\.(\d+)", read("pyproject.toml"))
     tested = re.findall(r"py3(\d+)", read("tox.ini").partition("[testenv]")[0])
@@ -153,7 +207,8 @@ def run_python(code: str) -> str:
 
 
 def test_kit_imports_no_test_tool_and_no_command_line() -> None:
-    loaded = set(run_python("import kit, sys; print(*sys.modules)").split())
+    code = "import sys; before = {*sys.modules}; import kit; print(*{*sys.modules} - before)"
+    loaded = set(run_python(code).split())
     assert "kit" in loaded
     assert loaded & NOT_IN_KIT == set()
 
@@ -164,6 +219,17 @@ def test_the_plugin_imports_only_pytest_and_the_standard_library(name: str) -> N
     loaded = run_python(code + "print(*{*sys.modules} - before)").split()
     tops = {module.partition(".")[0] for module in loaded} - sys.stdlib_module_names
     assert tops - {"_pytest", "pytest"} == {"pytest_plugin"}
+
+
+@pytest.mark.parametrize("name", ["kit", "pytest_plugin"])
+def test_a_misspelt_name_is_no_name_for_a_type_checker(name: str) -> None:
+    """A module's `__getattr__` would have it take each for Any."""
+    shown = [
+        f"{path.relative_to(ROOT)}"
+        for path in sorted((ROOT / name).rglob("*.py"))
+        if re.search(r"^def __getattr__", path.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+    assert shown == []
 
 
 def test_it_is_the_wheel_that_tox_tests() -> None:

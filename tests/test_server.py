@@ -52,12 +52,6 @@ def fetch(url: str, context: ssl.SSLContext | None = None) -> bytes:
         return bytes(response.read())
 
 
-def address_of(client: RawClient) -> tuple[str, int]:
-    assert isinstance(client.sock, socket.socket)
-    host, port = client.sock.getsockname()
-    return host, port
-
-
 @pytest.fixture
 def server() -> Iterator[HTTPServer]:
     with HTTPServer(ADDR) as server:
@@ -444,7 +438,7 @@ def test_no_more_connections_are_taken_than_allowed() -> None:
             with RawClient(server.addr) as third:
                 third.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
                 assert len(server._connections) == 2
-                first.sock.close()
+                first.close()
                 assert third.read_answer().body == b"hello"
                 assert len(server._connections) == 2
 
@@ -508,7 +502,7 @@ def test_a_stop_names_what_it_has_cut(held: Held, caplog: pytest.LogCaptureFixtu
         reader.start()
         (line,) = server.stop(grace_s=0.05)
         assert monotonic() - began < scaled(3)
-        host, port = address_of(client)
+        host, port = client.address
         assert line.startswith(f"{host}:{port}: GET /held, in handler Held.held for 0.")
         assert f"{url} had to cut: {line}" in caplog.text
         reader.join(T)
@@ -617,7 +611,7 @@ def test_the_journal_tells_everything_about_a_plain_exchange(server: HTTPServer)
             b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 6\r\n\r\n"
         )
         assert client.read_answer().status == 201
-        local = address_of(client)
+        local = client.address
         client.ask("/")
     exchange, second = server.journal.wait_for(count=2, timeout=T, state="complete")
     assert (exchange.method, exchange.target) == ("POST", "/user/bob?x=1")
