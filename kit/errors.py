@@ -27,6 +27,15 @@ exception derives from it too, so that callers need not know these names.
 from __future__ import annotations
 
 
+def describe_error(error: BaseException) -> str:
+    """Give any exception in one text, its type first; its own text may fail to be made."""
+    try:
+        text = str(error)
+    except Exception as broken:  # noqa: BLE001 - it is anybody's class
+        text = f"(its text cannot be told: {type(broken).__name__})"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
 class KitError(Exception):
     """Base class of every exception wirekit raises on purpose."""
 
@@ -48,9 +57,10 @@ class HandlerReturnError(LocalProtocolError, TypeError):
     def __init__(self, handler: str, got: object) -> None:
         self.handler = handler
         self.got = got
+        kind = "Response" if isinstance(got, str | bytes) else "JsonResponse"
         super().__init__(
             f"handler {handler} returned {type(got).__name__}, expected a kit.Response: "
-            "wrap the value, for example in JsonResponse(...)"
+            f"wrap the value, for example in {kind}(...)"
         )
 
 

@@ -100,9 +100,7 @@ def _find_asyncio() -> tuple[Any, Callable[[Callable[[], object]], object]]:
         try:
             loop.call_soon_threadsafe(function)
         except RuntimeError:
-            # The loop has closed under a wait that nobody will resume.
-            if not loop.is_closed():
-                raise
+            pass  # the loop has closed under a wait that nobody will resume
 
     return asyncio.Event(), schedule
 

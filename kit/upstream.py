@@ -112,4 +112,9 @@ def split_url(url: object) -> tuple[str, str, int, str]:
             "an upstream is told by its base URL, such as "
             f'"https://api.example.com/v1", not {url!r}'
         )
+    if "@" in parts.netloc:
+        raise ConfigurationError(
+            f"the URL of the upstream {host} holds credentials, which no request would carry: "
+            "leave them out, and have the client send an Authorization header"
+        )
     return parts.scheme, host, port or (443 if parts.scheme == "https" else 80), parts.path

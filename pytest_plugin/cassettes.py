@@ -95,7 +95,7 @@ class CassetteBook:
         self._is_marked = item.get_closest_marker("kit_cassette") is not None
         self._cassettes: list[kit.Cassette] = []
         self._stack = contextlib.ExitStack()
-        self._has_problems = False
+        self._has_failed = False
         self._is_good = False
 
     def insert(self, server: kit.HTTPServer, upstream: Any) -> None:
@@ -128,8 +128,19 @@ class CassetteBook:
         if "redact" in self._options:
             given["redaction"] = _make_redaction(self._options["redact"])
         path = name_file(self._item, self._options.get("path"), len(self._cassettes))
-        mode: Any = self._report.choose_mode(path, self._options.get("mode"))
-        return kit.Cassette(path, mode=mode, upstream=source, **given)
+        asked = self._options.get("mode")
+        mode: Any = self._report.choose_mode(path, asked)
+        cassette = kit.Cassette(path, mode=mode, upstream=source, **given)
+        # Another worker may have written the file since the mode was chosen by it.
+        later: Any = self._report.choose_mode(path, asked)
+        if later != mode:
+            cassette.finish(keep=False)
+            cassette = kit.Cassette(path, mode=later, upstream=source, **given)
+        return cassette
+
+    def note_failure(self) -> None:
+        """Note that a report of the test says failed, be it of a part of it."""
+        self._has_failed = True
 
     def verify(self) -> None:
         """Fail the test if something was not as recorded."""
@@ -137,14 +148,17 @@ class CassetteBook:
         found = []
         for cassette in self._cassettes:
             found += cassette.verify() if cassette.mode == "verify" else cassette.problems()
+            # A file with a name may be that of other tests, which ask.
+            if "path" not in self._options and (unasked := cassette.find_unasked()):
+                found.append(unasked)
         if found:
-            self._has_problems = True
+            self._has_failed = True
             fail("\n".join(["not as recorded:", *found]))
 
     def finish(self, *, has_passed: bool) -> None:
         """End the recordings, as the servers have stopped; `write` is for what was recorded."""
         __tracebackhide__ = True
-        self._is_good = has_passed and not self._has_problems
+        self._is_good = has_passed and not self._has_failed
         late: list[str] = []
         refused: list[str] = []
         with self._stack:
@@ -163,13 +177,15 @@ class CassetteBook:
 
     def write(self, *, is_over_well: bool) -> None:
         """Write what was recorded, if the test has passed with all that belongs to it."""
-        is_good = self._is_good and is_over_well
+        is_good = self._is_good and is_over_well and not self._has_failed
         cassettes, self._cassettes = self._cassettes, []
         for cassette in cassettes:
             is_written = cassette.finish(keep=is_good)
             self._report.note(cassette, is_good=is_good, is_written=is_written)
             if is_good and cassette.is_recording and cassette.not_recorded:
                 self._report.tell_gap(cassette, self._item.nodeid)
+            if is_good and cassette.mode == "rewrite" and not cassette.has_recorded:
+                self._report.tell_kept(cassette, self._item.nodeid)
             canary.note_file(self._item.config, cassette.path)
 
     def list_ignored(self) -> list[str]:
@@ -213,6 +229,17 @@ def write_test(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
         book.write(is_over_well=call.excinfo is None)
     except OSError:
         call.excinfo = pytest.ExceptionInfo.from_current()
+
+
+def note_failure(item: pytest.Item) -> None:
+    """Have nothing written of a test of which a report says failed.
+
+    A subtest's does before the call is over, and that of a test which was expected to
+    fail, strictly, has no exception.
+    """
+    book = item.stash.get(BOOK, None)
+    if book is not None:
+        book.note_failure()
 
 
 def add_ignored(item: pytest.Item, report: pytest.TestReport) -> None:
@@ -342,8 +369,14 @@ class UnusedReport:
         """Note that exchanges of a test are in no recording."""
         count = cassette.not_recorded
         what = "exchange was" if count == 1 else "exchanges were"
-        path = self._name(cassette.path)
-        self._gaps.append(f"{test}: {count} {what} not recorded in {path}, broken or too large")
+        where, why = self._name(cassette.path), cassette.explain_not_recorded()
+        self._gaps.append(f"{test}: {count} {what} not recorded in {where}: {why}")
+
+    def tell_kept(self, cassette: kit.Cassette, test: str) -> None:
+        """Note that a test which is to write its recording anew has asked nothing."""
+        if cassette.path.exists():
+            path = self._name(cassette.path)
+            self._gaps.append(f"{test}: nothing was asked, and {path} is left as it was")
 
     def _name(self, path: Path) -> str:
         root = self._config.rootpath

@@ -11,7 +11,6 @@ from pytest_plugin.options import SETTINGS
 from pytest_plugin.server_fixtures import SERVERS
 from pytest_plugin.servers import FACTORY, ServerFactory, find_coverage
 from pytest_plugin.totals import TOTALS
-from pytest_plugin.verification import SessionEnd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,6 +87,8 @@ def kit_session_server_factory(
         is_session=True,
     )
     config.stash[FACTORY] = factory
+    from pytest_plugin.verification import SessionEnd
+
     end = SessionEnd(request.session, factory)
     config.pluginmanager.register(end)
     yield factory

@@ -15,7 +15,7 @@ from pytest_plugin.report import collect_exchanges
 from pytest_plugin.servers import FACTORY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from kit.testing import CheckedServer
     from pytest_plugin.servers import ServerFactory
@@ -90,13 +90,25 @@ class Hold:
         report: pytest.TestReport | pytest.CollectReport,
     ) -> None:
         """Hold the servers of a test that has just failed."""
-        if not isinstance(node, pytest.Item) or call.when == "teardown" or not report.failed:
-            return
-        servers = find_servers(node)
+        if isinstance(node, pytest.Item) and call.when != "teardown" and report.failed:
+            self._hold(node, report)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Hold the servers of a test that has passed and must not, which has no exception."""
+        report = yield
+        if call.when == "call" and call.excinfo is None and report.failed:
+            self._hold(item, report)
+        return report
+
+    def _hold(self, item: pytest.Item, report: pytest.TestReport | pytest.CollectReport) -> None:
+        servers = find_servers(item)
         if servers:
             release(self._config)
             with tempfile.TemporaryDirectory() as folder:
-                self._wait(node, report, servers, Path(folder))
+                self._wait(item, report, servers, Path(folder))
 
     def _wait(
         self,

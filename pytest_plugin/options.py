@@ -320,7 +320,9 @@ def _describe_wanted(name: str, value: object) -> str:
 def _describe_wanted_lint(value: object) -> str:
     from kit.testing.lint import LINT_RULES
 
-    is_good = isinstance(value, list | tuple) and all(each in LINT_RULES for each in value)
+    is_good = isinstance(value, list | tuple) and all(
+        isinstance(each, str) and each in LINT_RULES for each in value
+    )
     return "" if is_good else f"a list of {', '.join(LINT_RULES)}"
 
 

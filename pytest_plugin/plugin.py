@@ -1,4 +1,7 @@
-"""What pytest loads: the fixtures, and hooks that hand over to other modules."""
+"""What pytest loads: the fixtures, and hooks that hand over to other modules.
+
+What only tests with servers need is imported when there is one.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,10 @@ import pytest
 from pytest_plugin import (
     canary,
     cassettes,
-    comparison,
     late,
     options,
-    report,
     server_fixtures,
     totals,
-    verification,
 )
 from pytest_plugin.fixtures import (
     _kit_ca_path,
@@ -31,6 +31,7 @@ from pytest_plugin.fixtures import (
     kit_session_server_factory,
     kit_trust,
 )
+from pytest_plugin.servers import has_servers
 from pytest_plugin.tls_faults import kit_tls_fault
 
 if TYPE_CHECKING:
@@ -114,13 +115,15 @@ def pytest_configure_node(node: Any) -> None:
 
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
     """Explain where objects of kit differ."""
+    from pytest_plugin import comparison
+
     return comparison.explain(op, left, right)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Check the marker; servers of the session are told whose requests come now."""
-    verification.begin_test(item)
+    server_fixtures.begin_test(item)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -128,7 +131,9 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Fail a test that has passed for what its servers have seen go wrong."""
     __tracebackhide__ = True
     result = yield
-    if verification.has_servers(item):
+    if has_servers(item):
+        from pytest_plugin import verification
+
         verification.verify_test(item)
         cassettes.verify_test(item)
     return result
@@ -140,14 +145,17 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add to the report of a failed test what its servers have seen."""
     # Three times a test, so that those without servers are let pass at once.
-    if not verification.has_servers(item):
+    if not has_servers(item):
         return (yield)
+    from pytest_plugin import report, verification
+
     if call.when == "teardown":
         verification.verify_teardown(item, call)
         cassettes.write_test(item, call)
     report.add_properties(item, call)
     made = yield
     if made.failed:
+        cassettes.note_failure(item)
         report.add_exchanges(item, made)
         cassettes.add_ignored(item, made)
     if made.failed or call.when == "teardown":

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from pytest_plugin.servers import ServerFactory
 
 EXCHANGES = "kit exchanges"
+CA_VARIABLE = "KIT_CA"
+TRUST_HINT = (
+    f"(to send these again over TLS: kit_ca.write_pem(path) in the test, {CA_VARIABLE}=path in the "
+    "shell; with --kit-hold the server is still there, and the file too)"
+)
+SHOWN_PATHS = 20
 
 
 def add_exchanges(item: pytest.Item, report: pytest.TestReport) -> None:
@@ -21,12 +27,15 @@ def add_exchanges(item: pytest.Item, report: pytest.TestReport) -> None:
     limit = item.config.stash[SETTINGS].shown_exchanges
     if not report.failed or not limit:
         return
-    exchanges = collect_exchanges(item)
+    exchanges, lines = collect_exchanges(item), list_failed_handshakes(item)
     if exchanges:
         import kit.testing
 
         timeline = kit.testing.format_timeline(exchanges, limit=limit)
-        report.sections.append((EXCHANGES, "\n".join([*list_gaps(item), timeline])))
+        hint = [TRUST_HINT] if f'"${CA_VARIABLE}"' in timeline else []
+        lines = [*hint, *list_gaps(item), *lines, timeline]
+    if lines:
+        report.sections.append((EXCHANGES, "\n".join(lines)))
 
 
 def add_properties(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
@@ -47,11 +56,24 @@ def add_properties(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
     told = {
         "kit_exchanges": len(exchanges),
         "kit_connections": len(connections),
-        "kit_paths": " ".join(list(paths)[:20]),
+        "kit_paths": _join_paths(list(paths)),
     }
     # A test that is run again has those of its last run already.
     item.user_properties[:] = [each for each in item.user_properties if each[0] not in told]
     item.user_properties += told.items()
+
+
+def _join_paths(paths: list[str]) -> str:
+    left_out = len(paths) - SHOWN_PATHS
+    return " ".join(paths[:SHOWN_PATHS]) + (f" and {left_out} more" if left_out > 0 else "")
+
+
+def list_failed_handshakes(item: pytest.Item) -> list[str]:
+    """Tell of the TLS handshakes that have failed on a test's servers, a line each."""
+    own = item.stash.get(FACTORY, None)
+    shared = item.config.stash.get(FACTORY, None)
+    lines = [] if own is None else own.list_failed_handshakes()
+    return lines if shared is None else lines + shared.list_failed_handshakes(item.nodeid)
 
 
 def collect_exchanges(item: pytest.Item) -> list[kit.Exchange]:

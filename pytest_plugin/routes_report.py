@@ -73,7 +73,13 @@ class RoutesReport:
         terminalreporter.write_line(self.coverage.format())
         for line in workers.tell_lost(self._lost, "what it has hit is missing here"):
             terminalreporter.write_line(line, red=True)
-        if self._is_short:
+        if self._is_short and not self.coverage.routes:
+            terminalreporter.write_line(
+                "FAIL: no route was registered, so there is nothing to judge by "
+                f"--kit-route-coverage={self._minimum:g}",
+                red=True,
+            )
+        elif self._is_short:
             share = format_percent(self.coverage.percent)
             terminalreporter.write_line(
                 f"FAIL: route coverage of {share} is less than the {self._minimum:g}% "
@@ -83,8 +89,10 @@ class RoutesReport:
 
     @property
     def _is_short(self) -> bool:
-        is_judged = self._minimum is not None and not self._config.option.collectonly
-        return is_judged and self.coverage.percent < (self._minimum or 0)
+        # A minimum of 0 asks for nothing.
+        if not self._minimum or self._config.option.collectonly:
+            return False
+        return not self.coverage.routes or self.coverage.percent < self._minimum
 
 
 def parse(text: str) -> tuple[bool, float | None]:

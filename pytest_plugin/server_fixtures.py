@@ -13,7 +13,7 @@ import pytest
 
 from pytest_plugin.cassettes import make_book
 from pytest_plugin.late import LATE
-from pytest_plugin.options import OF_ALL_SERVERS, SETTINGS, check_arguments
+from pytest_plugin.options import OF_ALL_SERVERS, SETTINGS, check_arguments, read_marker
 from pytest_plugin.servers import FACTORY, ServerFactory, find_coverage
 from pytest_plugin.totals import TOTALS
 
@@ -29,19 +29,22 @@ class ServerFixtures:
 
     Args:
         config: of this process.
+
+    Attributes:
+        marked: what the markers of the present test say; nothing if they are wrong.
     """
 
     _item: pytest.Item
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._marked: dict[str, Any] = {}
+        self.marked: dict[str, Any] = {}
         self._is_kept = False
 
     def begin_test(self, item: pytest.Item, marked: dict[str, Any]) -> None:
         """Take in whose fixtures come next, and what its markers say of servers."""
         self._item = item
-        self._marked = marked
+        self.marked = marked
 
     def keep_relay(self, session: pytest.Session) -> None:
         """Keep the relay running until the session ends, so that a server costs next to nothing."""
@@ -79,7 +82,7 @@ class ServerFixtures:
         self.keep_relay(item.session)
         if kit_server_options:
             check_arguments("kit_server_options", kit_server_options)
-        arguments = {**kit_server_options, **self._marked}
+        arguments = {**kit_server_options, **self.marked}
         book = make_book(item, kit_cassette_options)
         factory = ServerFactory(
             kit_ca,
@@ -109,3 +112,14 @@ def install(config: pytest.Config) -> None:
     """Offer the fixtures in this run."""
     config.stash[SERVERS] = fixtures = ServerFixtures(config)
     config.pluginmanager.register(fixtures, "kit-servers")
+
+
+def begin_test(item: pytest.Item) -> None:
+    """Check the marker's arguments; let servers of the session note whose turn it is."""
+    __tracebackhide__ = True
+    factory = item.config.stash.get(FACTORY, None)
+    if factory is not None:
+        factory.begin_test(item.nodeid)
+    servers = item.config.stash[SERVERS]
+    servers.begin_test(item, {})  # what holds for a test whose marker is wrong
+    servers.begin_test(item, read_marker(item))

@@ -184,8 +184,9 @@ class ServerFactory:
         # Of the test and not of the run's order, so that workers choose alike.
         whose = "session" if self._is_session else find_current_test()
         server.fault_seed = f"{self._settings.fault_seed} {whose} {len(self._started)}"
-        for each in faults:
-            server.fault(*(each if isinstance(each, tuple) else (each,)))
+        server.standing_faults = tuple(
+            server.fault(*(each if isinstance(each, tuple) else (each,))) for each in faults
+        )
         server.start()
         grace_s = self._settings.grace_s if bounds is None else None
         self._started.append((server, grace_s, allowed["verify"]))
@@ -270,6 +271,8 @@ class ServerFactory:
                 continue  # it was started for another one
             until = None if but is None else server.find_phase_start(but)
             is_known = None
+            if server.told:
+                self.ledger.note_told(server.told)  # to a test that has caught it
             if self._ledger is not None or until is not None:
                 is_known = self.ledger.make_filter(server, until)
             problems = server.problems(since=since, is_known=is_known)
@@ -322,6 +325,20 @@ class ServerFactory:
                 noted.append((server.url, server.lint(since=since)))
         return "\n\n".join(kit.testing.format_lint(url, notes) for url, notes in noted if notes)
 
+    def list_failed_handshakes(self, test: str | None = None) -> list[str]:
+        """Tell of the TLS handshakes that have failed, a line each.
+
+        Args:
+            test: of servers of the session, only those of this test, which is the present one.
+        """
+        lines = []
+        for server in self.servers:
+            since = None if test is None else server.find_phase_start(test)
+            if test is None or since is not None:
+                told = server.list_failed_handshakes(since=since)
+                lines += [f"{server.url}: {line}" for line in told]
+        return lines
+
     def list_gaps(self) -> list[str]:
         """Tell what could not be kept of the exchanges, a line each."""
         return [f"{server.url}: {gap}" for server in self.servers for gap in server.list_gaps()]
@@ -364,6 +381,11 @@ def _format_marker(problems: Iterable[kit.testing.Problem]) -> str:
 
 FACTORY = pytest.StashKey[ServerFactory]()
 """At an item: the factory of its test. At the configuration: that of the session."""
+
+
+def has_servers(item: pytest.Item) -> bool:
+    """Tell whether there may be servers to ask: of the test, or of the session."""
+    return FACTORY in item.stash or FACTORY in item.config.stash
 
 
 def stop_server(server: kit.testing.CheckedServer, grace_s: float | None) -> list[str]:

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_plugin.options import read_marker
 from pytest_plugin.server_fixtures import SERVERS
-from pytest_plugin.servers import FACTORY, find_current_test
+from pytest_plugin.servers import FACTORY, find_current_test, has_servers
 
 if TYPE_CHECKING:
     import kit.testing
@@ -30,20 +29,6 @@ OUTCOME = pytest.StashKey[str]()
 """At an item with servers: what became of it so far; nothing if it was skipped or xfailed."""
 
 
-def begin_test(item: pytest.Item) -> None:
-    """Check the marker's arguments; let servers of the session note whose turn it is."""
-    __tracebackhide__ = True
-    item.config.stash[SERVERS].begin_test(item, read_marker(item))
-    factory = item.config.stash.get(FACTORY, None)
-    if factory is not None:
-        factory.begin_test(item.nodeid)
-
-
-def has_servers(item: pytest.Item) -> bool:
-    """Tell whether there may be servers to ask: of the test, or of the session."""
-    return FACTORY in item.stash or FACTORY in item.config.stash
-
-
 def find_problems(item: pytest.Item, *, has_stubs: bool = True) -> Found:
     """Return what went wrong in a test and was told nowhere yet, and take it as told.
 
@@ -59,7 +44,7 @@ def find_problems(item: pytest.Item, *, has_stubs: bool = True) -> Found:
         texts.append(text)
         problems += _take(own, found)
     if shared is not None:
-        shared.ledger.note_marker(item.nodeid, read_marker(item))
+        shared.ledger.note_marker(item.nodeid, item.config.stash[SERVERS].marked)
         found, text = shared.find_untold(test=item.nodeid)
         texts.append(text)
         problems += _take(shared, found)

@@ -148,6 +148,22 @@ def test_a_content_coding_is_left_as_it_is(chain: Chain) -> None:
     assert (dict(headers)["Content-Encoding"], body) == ("gzip", packed)
 
 
+@pytest.mark.parametrize(
+    ("asked", "passed"),
+    [
+        ("gzip, deflate, br, zstd", "gzip, deflate"),
+        ("GZIP;q=0.5,identity", "GZIP;q=0.5,identity"),
+        ("br", "identity"),
+        ("*", "identity"),
+    ],
+)
+def test_upstream_is_asked_for_no_coding_that_cannot_be_undone(
+    chain: Chain, asked: str, passed: str
+) -> None:
+    front = chain.chain(("GET", "/", lambda it: Response(it.headers.text("accept-encoding", ""))))
+    assert ask(front, headers={"Accept-Encoding": asked})[2] == passed.encode()
+
+
 @pytest.mark.parametrize("status", [204, 304, 302, 404, 500])
 def test_a_status_is_passed_on_as_it_comes(chain: Chain, status: int) -> None:
     fields = {"Location": "/elsewhere"} if status == 302 else {}
@@ -576,6 +592,13 @@ def test_a_proxy_of_a_stopped_client_says_so(chain: Chain) -> None:
         (
             lambda: Upstream("ftp://x"),
             NO_UPSTREAM.format("'ftp://x'"),
+        ),
+        (
+            lambda: Upstream("https://user:hush@api.test:81/v1"),
+            (
+                "the URL of the upstream api.test holds credentials, which no request would carry: "
+                "leave them out, and have the client send an Authorization header"
+            ),
         ),
         (
             lambda: Upstream("http://x:y/"),

@@ -22,6 +22,7 @@ from kit import HTTPServer, JsonResponse, Request, Response, faults
 from kit.expect import at_paths, partial
 from kit.testing.lint import LINT_RULES
 from support.deadlines import scaled
+from support.interrupts import hearing_interrupts
 from support.modules import ROOT
 from support.readme import Block, Section, is_told, read_sections
 
@@ -105,15 +106,16 @@ class Background:
         self._upstream = upstream
         self._address: str | None = None
         self._is_told = threading.Event()
-        self._process = subprocess.Popen(
-            ["bash", "-c", command],
-            cwd=directory,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-        )
+        with hearing_interrupts():
+            self._process = subprocess.Popen(
+                ["bash", "-c", command],
+                cwd=directory,
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                encoding="utf-8",
+            )
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
 

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import signal
 import socket
+import subprocess
+import sys
 import tempfile
 import threading
 from pathlib import Path
@@ -8,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from support import deadlines, leaks
+from support.deadlines import scaled
+from support.interrupts import hearing_interrupts
 
 NO_GRACE_S = 0.0
 
@@ -195,3 +200,19 @@ def test_what_wider_fixtures_hold_is_no_leak(
         """,
     )
     result.assert_outcomes(passed=2)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process is not sent SIGINT there")
+@pytest.mark.parametrize("ignored", [True, False])
+def test_a_child_hears_ctrl_c_also_where_its_parent_does_not(ignored: bool) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    handler = signal.SIG_IGN if ignored else signal.default_int_handler
+    ask = "import signal; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+    signal.signal(signal.SIGINT, handler)
+    try:
+        with hearing_interrupts():
+            told = subprocess.check_output([sys.executable, "-c", ask], timeout=scaled(30))
+        assert signal.getsignal(signal.SIGINT) is handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert told.strip() == b"True"

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 import kit
-from kit.cli.progress import show_progress
+from kit.cli.progress import load_recording, show_progress
 from kit.cli.usage import KitGroup, tell_usage
 
 FILE = click.Path(exists=True, dir_okay=False)
@@ -78,7 +78,7 @@ def redact(
     if (output is None) == (not in_place):
         raise click.UsageError("give either --output FILE or --in-place")
     redaction = kit.Redaction(names=names, keep=keep, patterns=map(_compile, patterns))
-    recording = kit.har.load(file)
+    recording = load_recording(file)
     with show_progress(f"redacting {file}", 2 * len(recording)) as note_step:
         document = kit.har.dump(
             recording.entries,
@@ -126,7 +126,7 @@ def diff(before: str, after: str, *, ignored: tuple[str, ...], is_json: bool) ->
     """
     usual = kit.har.comparison.IGNORED_HEADERS
     found = kit.har.diff(
-        kit.har.load(before), kit.har.load(after), ignored_headers=[*usual, *ignored]
+        load_recording(before), load_recording(after), ignored_headers=[*usual, *ignored]
     )
     _tell(found, is_json=is_json)
     if not found.is_same:
@@ -147,7 +147,7 @@ def diff(before: str, after: str, *, ignored: tuple[str, ...], is_json: bool) ->
 @click.option("--json", "is_json", is_flag=True, help="Write the numbers as a JSON object.")
 def stats(file: str, *, slowest: int, is_json: bool) -> None:
     """Tell in numbers what a recording holds."""
-    _tell(kit.har.stats(kit.har.load(file), slowest=slowest), is_json=is_json)
+    _tell(kit.har.stats(load_recording(file), slowest=slowest), is_json=is_json)
 
 
 def _tell(found: Any, *, is_json: bool) -> None:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+import kit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 LONG = 500
 """Work of fewer steps is over before anybody has read a bar."""
+LARGE_BYTES = 20 * 1024 * 1024
+"""A smaller file is read at once."""
 
 
 @contextlib.contextmanager
@@ -36,6 +41,17 @@ def tell_step(text: str, steps: int) -> None:
     if steps >= LONG:
         with contextlib.suppress(OSError):  # nobody has to read it
             click.echo(text, err=True)
+
+
+def load_recording(file: str) -> kit.har.Recording:
+    """Load a recording, and tell so first if that takes long.
+
+    Raises:
+        RecordingError: it cannot be read.
+    """
+    with contextlib.suppress(OSError):
+        tell_step(f"reading {file}", LONG * Path(file).stat().st_size // LARGE_BYTES)
+    return kit.har.load(file)
 
 
 def _show_nothing() -> None:

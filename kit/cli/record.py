@@ -144,6 +144,7 @@ def _tell_end(cassette: kit.Cassette, *, is_json: bool, has_written: bool) -> No
     if is_json:
         facts = {"event": "done", "file": str(cassette.path), "written": has_written}
         facts |= {"entries": entries, "not_recorded": cassette.not_recorded}
+        facts |= {"left_out": cassette.explain_not_recorded()}
         click.echo(json.dumps(facts | {"problems": problems}))
     else:
         for problem in problems:
@@ -154,10 +155,13 @@ def _tell_end(cassette: kit.Cassette, *, is_json: bool, has_written: bool) -> No
 
 
 def _describe_end(cassette: kit.Cassette, entries: int, *, has_written: bool) -> str:
-    lost = cassette.not_recorded
-    more = f"; {lost} had no whole response, and were left out" if lost else ""
+    lost = cassette.explain_not_recorded()
+    more = f"; left out: {lost}" if lost else ""
     if cassette.mode == "verify":
-        return f"{cassette.path} verified, and not written"
+        total, unused = len(cassette.entries), len(cassette.unused())
+        asked = f" as far as it was asked for, {total - unused} of {total}," if unused else ","
+        return f"{cassette.path} verified{asked} and not written"
     if not has_written:
-        return f"nothing to record came: {cassette.path} is not written{more}"
+        is_left = "left as it was" if cassette.path.exists() else "not written"
+        return f"nothing to record came: {cassette.path} is {is_left}{more}"
     return f"wrote {entries} exchange{'' if entries == 1 else 's'} to {cassette.path}{more}"

@@ -227,7 +227,7 @@ def reload(sources: Sources, server: MockServer, watch: Watch, announcer: Announ
         return
     try:
         mock = sources.load()
-    except (TargetError, kit.KitError, OSError) as error:
+    except (TargetError, click.ClickException, kit.KitError, OSError) as error:
         watch.add(list_files(error))
         announcer.tell_failure(error, changed)
         return

@@ -110,11 +110,11 @@ def _import_module(name: str, target: str) -> ModuleType:
         if error.name and (name == error.name or name.startswith(f"{error.name}.")):
             _fail(f"{target!r}: no module named {error.name!r} in {here} nor elsewhere on sys.path")
         _fail(f"{target!r}: importing {name} failed: {_describe(error)}", error)
-    except Exception as error:  # noqa: BLE001  the module's code may raise anything
+    except (Exception, SystemExit) as error:  # noqa: BLE001  the module's code may raise anything
         _fail(f"{target!r}: importing {name} failed: {_describe(error)}", error)
 
 
-def _describe(error: Exception) -> str:
+def _describe(error: BaseException) -> str:
     """Tell an exception with the line that raised it."""
     text = f"{type(error).__name__}: {error}"
     frames = traceback.extract_tb(error.__traceback__)
@@ -154,7 +154,7 @@ def _make_resource(found: Any, target: str) -> kit.Resource:
         _fail(f"{target!r} is {kind}, expected a subclass of kit.Resource or an instance of one")
     try:
         return found()
-    except Exception as error:  # noqa: BLE001  the class's code may raise anything
+    except (Exception, SystemExit) as error:  # noqa: BLE001  the class's code may raise anything
         _fail(
             f"{target!r}: calling {found.__qualname__}() failed: {_describe(error)}; "
             "if it needs arguments, name an instance instead",
@@ -166,11 +166,11 @@ def _name_of(value: Any) -> str:
     return str(getattr(value, "__qualname__", None) or getattr(value, "__name__", value))
 
 
-def _fail(text: str, error: Exception | None = None) -> NoReturn:
+def _fail(text: str, error: BaseException | None = None) -> NoReturn:
     raise TargetError(text, _list_files(error)) from None
 
 
-def _list_files(error: Exception | None) -> list[Path]:
+def _list_files(error: BaseException | None) -> list[Path]:
     if error is None:
         return []
     names = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]

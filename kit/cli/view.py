@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import webbrowser
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import click
 
 import kit
 from kit import viewer
-from kit.cli.progress import show_progress
+from kit.cli.progress import load_recording, show_progress
 from kit.cli.usage import KitCommand, tell_usage
 
 EXAMPLES = (
@@ -35,15 +36,22 @@ EXAMPLES = (
     show_default=True,
     help="Take credentials and tokens out of the page.",
 )
+@click.option("--json", "is_json", is_flag=True, help="Write a JSON object: page, exchanges.")
 def view(
-    file: str, *, output: str | None, title: str | None, is_opened: bool, is_redacted: bool
+    file: str,
+    *,
+    output: str | None,
+    title: str | None,
+    is_opened: bool,
+    is_redacted: bool,
+    is_json: bool,
 ) -> None:
     """Write a recording as one HTML page, and open it.
 
     FILE is a HAR of any tool. The page needs no network; its path is written to
     standard output.
     """
-    recording = kit.har.load(file)
+    recording = load_recording(file)
     redaction = kit.Redaction() if is_redacted else None
     with show_progress(f"redacting {file}", 2 * len(recording) if redaction else 0) as note_step:
         document = kit.har.dump(
@@ -55,6 +63,7 @@ def view(
         )
     path = Path(output or f"{file}.html").absolute()
     viewer.write(path, document, title=title or Path(file).name)
-    click.echo(path)
+    told = {"file": file, "page": str(path), "entries": len(recording)}
+    click.echo(json.dumps(told, indent=2) if is_json else path)
     if is_opened and not webbrowser.open(path.as_uri()):
         click.echo("no browser was found: open the file yourself", err=True)

@@ -6,7 +6,7 @@ import collections
 import contextlib
 import sys
 import threading
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self, cast
 
 from kit.client.composing import (
     build_target,
@@ -366,7 +366,9 @@ class HTTPClient(FaultHost):
     def _submit(self, pool: Pool, transaction: Transaction) -> None:
         if self.faults.has_faults:
             path = transaction.target.partition("?")[0]
-            transaction.injection = self.faults.choose(transaction.method, path)
+            transaction.injection = self.faults.choose(
+                transaction.method, path, is_handshake=transaction.upgrade is not None
+            )
         pool.submit(transaction)
 
     def _started(self) -> Pool:
@@ -397,8 +399,8 @@ class HTTPClient(FaultHost):
             except IndexError:
                 return
             if isinstance(item, RequestHandle):
-                if self._hand_over(item):
-                    yield item
+                self._hand_over(item)
+                yield item
             else:
                 handle, opcode, payload = item
                 handle._note_taken(opcode, payload)
@@ -408,14 +410,11 @@ class HTTPClient(FaultHost):
         """Count the requests that have not been handed over yet."""
         return self._pending
 
-    def _hand_over(self, handle: RequestHandle) -> bool:
+    def _hand_over(self, handle: RequestHandle) -> None:
         with self._lock:
-            if handle._is_cancelled:
-                return False
             self._pending -= 1
         if handle._callback is not None and handle.response is not None:
             handle._callback(handle.response)
-        return True
 
     # The relay's threads
 
@@ -444,13 +443,12 @@ class HTTPClient(FaultHost):
             wakers, handle._wakers = handle._wakers, ()
         for wake in wakers:
             wake()
-        if self._pool is not None:
-            self._pool.cancel(transaction)
+        self._abort(transaction)
         return True
 
-    def _give_up_opening(self, transaction: Transaction) -> None:
-        if self._pool is not None:
-            self._pool.cancel(transaction)
+    def _abort(self, transaction: Transaction) -> None:
+        # There is no transaction before the pool.
+        cast("Pool", self._pool).cancel(transaction)
 
     def _forget_socket(self, handle: WebSocketHandle) -> None:
         with self._lock:

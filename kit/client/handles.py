@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import threading
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from kit.client.composing import build_response
 from kit.errors import StateError, WaitTimeoutError
@@ -145,10 +145,7 @@ class RequestHandle:
             raise WaitTimeoutError(
                 f"{self.method} {self.path} was not done after {timeout:g} s: {state}"
             )
-        response = self.response
-        if response is None:
-            raise StateError(f"{self.method} {self.path} has no response")
-        return response
+        return cast("Response", self.response)
 
     def __repr__(self) -> str:
         if self._is_cancelled:
@@ -227,8 +224,7 @@ class WebSocketHandle:
         One that is not open yet is given up. A second call does nothing.
         """
         self._session.close(code, reason)
-        if self._transaction is not None:
-            self._client._give_up_opening(self._transaction)
+        self._client._abort(cast("Transaction", self._transaction))
 
     def getMessages(self) -> Iterator[tuple[WebSocketOpCode, str | bytes]]:  # noqa: N802
         """Yield what has arrived, without waiting."""

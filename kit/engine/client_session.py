@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from kit.clock import monotonic
 from kit.engine.channel import GONE, PARKED, READ, WRITE
@@ -138,7 +138,7 @@ class ClientSession:
             raise StateError("the websocket is not open yet: wait for its Open")
         return self._link
 
-    # The owner of the connection
+    # The owner of the connection: from `agree` on, so that it and its link are there
 
     def agree(self, connection: Requester, head: ResponseHead) -> None:
         """Take the connection over after the 101."""
@@ -148,9 +148,7 @@ class ClientSession:
 
     def open(self, rest: bytes) -> int:
         """Deliver the Open, and what came along with the handshake."""
-        link = self._link
-        if link is None:
-            return GONE
+        link = cast("WebSocketLink", self._link)
         self._deliver(WebSocketOpCode.Open, "")
         if self._is_unwanted:
             link.close()
@@ -158,9 +156,7 @@ class ClientSession:
 
     def step(self, ready: int) -> int:
         """Read what has come and deliver it; without room only send on."""
-        link = self._link
-        if link is None:
-            return GONE
+        link = cast("WebSocketLink", self._link)
         if self._has_room() or link.protocol.is_closing:
             return self._take(link.receive())
         with link.lock:
@@ -169,9 +165,8 @@ class ClientSession:
 
     def expire(self) -> int:
         """End a websocket whose peer does not close, or reads nothing."""
-        link, connection = self._link, self._connection
-        if link is None or connection is None:
-            return GONE
+        link = cast("WebSocketLink", self._link)
+        connection = cast("Requester", self._connection)
         late = link.sent_at + self._limits.write_s
         if not link.protocol.is_closing and late > monotonic():
             connection.deadline = late  # it reads slowly, but it reads
@@ -185,8 +180,7 @@ class ClientSession:
 
     def break_off(self, error: BaseException) -> None:
         """Take note that the connection is broken."""
-        if self._link is not None:
-            self._link.end()
+        cast("WebSocketLink", self._link).end()
         self.give_up(error)
 
     def _take(self, events: list[Event]) -> int:
@@ -200,9 +194,8 @@ class ClientSession:
         return self._wants()
 
     def _wants(self) -> int:
-        link, connection = self._link, self._connection
-        if link is None or connection is None:
-            return GONE
+        link = cast("WebSocketLink", self._link)
+        connection = cast("Requester", self._connection)
         self._set_deadline(connection, link)
         if link.protocol.is_closing or self._has_room():
             return link.wants()
@@ -221,9 +214,8 @@ class ClientSession:
             connection.deadline = monotonic() + self._limits.write_s
 
     def _end(self) -> int:
-        if self._connection is not None:
-            self._connection.stream.say_goodbye()
-            self._connection.close()
-        if self._link is not None:
-            self.give_up(self._link.error)
+        connection = cast("Requester", self._connection)
+        connection.stream.say_goodbye()
+        connection.close()
+        self.give_up(cast("WebSocketLink", self._link).error)
         return GONE

@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 
 logger: logging.Logger = logging.getLogger("kit")
 
+SHAKING = "TLS handshake"
+"""What a connection does until it is encrypted, as `describe_phase` tells it."""
+
 
 class Connection(Responding):
     """One accepted socket, for as long as it lives."""
@@ -161,9 +164,14 @@ class Connection(Responding):
     def _find_fault(self) -> bool:
         """Find the fault the present request is to have; True when that takes it over."""
         request, rules = self.request, self.endpoint.fault_rules
-        is_reuse = self.info.requests > 1
         return self._inject(
-            self.app.faults.choose(request.method, request.path, is_reuse=is_reuse, more=rules)
+            self.app.faults.choose(
+                request.method,
+                request.path,
+                is_reuse=self.info.requests > 1,
+                is_handshake=self._is_handshake(),
+                more=rules,
+            )
         )
 
     def _find_stub_fault(self) -> bool:
@@ -171,7 +179,10 @@ class Connection(Responding):
         is_free = cast("Exchange", self.exchange).fault is None
         return self._inject(
             self.app.faults.choose_among(
-                self.endpoint.fault_rules, is_reuse=self.info.requests > 1, is_free=is_free
+                self.endpoint.fault_rules,
+                is_reuse=self.info.requests > 1,
+                is_handshake=self._is_handshake(),
+                is_free=is_free,
             )
         )
 
@@ -303,7 +314,7 @@ class Connection(Responding):
 
     def describe_phase(self) -> str:
         """Tell in words what the connection does between two exchanges."""
-        return "TLS handshake" if self._phase == self._shake else "idle"
+        return SHAKING if self._phase == self._shake else "idle"
 
     def fail(self, error: BaseException) -> None:
         """Report what broke the connection off."""

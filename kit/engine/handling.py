@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from kit.clock import monotonic
 from kit.engine.channel import Channel
 from kit.engine.pace import is_slow, note_run, note_stall
-from kit.errors import BodyError, FaultError, HandlerReturnError
+from kit.errors import BodyError, FaultError, HandlerReturnError, describe_error
 from kit.messages import ErrorResponse, Request, Response
 from kit.wire.faulty import FaultyStream
 from kit.wire.streams import Stream, TlsStream
@@ -220,7 +220,7 @@ class Handling(Channel):
     # What others ask
 
     def report_progress(self) -> None:
-        """Tell the observer that frames have crossed."""
+        """Tell the observer that the exchange has moved on: frames have crossed, or a head."""
         exchange = self.exchange  # another thread may end it in between
         if exchange is not None:
             self.app.observer.progress(exchange)
@@ -257,11 +257,7 @@ def summarize(error: BaseException | None) -> str:
     """Give an exception in one line, its type first."""
     if isinstance(error, FaultError):
         return str(error)  # which says itself what it is
-    try:
-        text = str(error)
-    except Exception as broken:
-        text = f"(its text cannot be told: {type(broken).__name__})"
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return type(error).__name__ if error is None else describe_error(error)
 
 
 def note_tls(info: ConnectionInfo, stream: Stream) -> None:

@@ -67,8 +67,6 @@ class Listener(Channel):
 
     def step(self, ready: int) -> int:
         """Accept what is waiting."""
-        if self.is_closed:
-            return GONE
         for _ in range(BATCH):
             if not self._has_room():
                 return PARKED

@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from kit.clock import monotonic
 from kit.engine.channel import GONE, PARKED, READ, WRITE, Channel
@@ -124,7 +124,7 @@ class Requester(Channel):
         return self._phase(ready)
 
     def _connect(self, ready: int) -> int:
-        sock = self._plain_socket()
+        sock = cast("SocketStream", self.stream).sock
         code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code:
             raise OSError(code, os.strerror(code))
@@ -138,15 +138,9 @@ class Requester(Channel):
         self._phase = self._shake
         return self._shake(ready)
 
-    def _plain_socket(self) -> socket.socket:
-        stream = self.stream
-        if not isinstance(stream, SocketStream):
-            raise TypeError("the connection is encrypted already")
-        return stream.sock
-
     def _shake(self, ready: int) -> int:
-        if self.transaction is not None:
-            self.transaction.state = "in the TLS handshake"
+        # A transaction that is cancelled takes its connection along: this one is there.
+        cast("Transaction", self.transaction).state = "in the TLS handshake"
         if not self.stream.handshake():
             return self.stream.blocked_on
         return self._start()
@@ -155,9 +149,7 @@ class Requester(Channel):
 
     def _start(self) -> int:
         """Send the request, as far as the socket takes it."""
-        transaction = self.transaction
-        if transaction is None:
-            return self._rest()
+        transaction = cast("Transaction", self.transaction)
         self._phase = self._exchange
         self._has_response = False
         transaction.state = "sending the request"
@@ -218,21 +210,26 @@ class Requester(Channel):
         return self.want_both()
 
     def _end_fault(self) -> None:
-        if isinstance(self.stream, FaultyStream) and not self.stream.finish():
+        if not cast("FaultyStream", self.stream).finish():
             self._is_sent = False  # the connection ends with the response, or before
             self.is_held()
 
     def _go_on_with_fault(self) -> None:
-        if isinstance(self.stream, FaultyStream):
-            self.stream.flush()
-            self.is_held()
+        cast("FaultyStream", self.stream).flush()
+        self.is_held()
 
     def _exchange(self, ready: int) -> int:
         if self._unsent_bytes:
             self._send_if_taken()
         elif self._has_fault:
             self._go_on_with_fault()
+            if cast("FaultyStream", self.stream).is_frozen:
+                self._phase = self._expire_frozen
+                return PARKED
         return self._receive()
+
+    def _expire_frozen(self, ready: int) -> int:
+        return self.expire()
 
     def _stop_sending(self) -> None:
         """Leave the rest of the request unsent; the connection ends with the response."""
@@ -316,6 +313,10 @@ class Requester(Channel):
         """Take the next transaction, or idle; the leader calls it."""
         if self._upgrade is not None:
             return self._upgrade.parked()
+        if self._phase == self._expire_frozen:
+            # What comes is not to be read, so it must not be polled for either.
+            self.relay.call_later(self._pool.timeout_s, lambda: self.relay.resume(self))
+            return None
         self.transaction = self._pool.next_for(self)
         if self.transaction is not None:
             self._phase = self._start_next

@@ -18,7 +18,7 @@ from kit.messages import BodyStream
 from kit.record import BodyCapture
 from kit.record.connection import AFTER_RESPONSE
 from kit.wire.faulty import FaultyStream
-from kit.wire.http1 import ServerProtocol
+from kit.wire.http1 import RequestHead, ServerProtocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -84,13 +84,17 @@ class Responding(Handling):
         exchange.response_status = encoded.status
         exchange.response_head = self._protocol.last_head
         exchange.first_byte_at = monotonic()
-        self.write(data)
         if not isinstance(encoded.body, bytes):
+            self.write(data)
+            self.report_progress()
             return self._start_pump(encoded.body)
+        # Before the client can have it: who has the answer finds it on record.
+        exchange.response_content = b"" if self.request.method == "HEAD" else encoded.body
+        self.write(data)
         if not self._protocol.is_response_complete:
             self.write(self._protocol.send_data(encoded.body) + self._protocol.end_response())
-        exchange.response_content = encoded.body
         if self._unsent_bytes:
+            self.report_progress()
             return self._await_flush(self._finish_flush)
         return self._complete()
 
@@ -196,17 +200,27 @@ class Responding(Handling):
 
     # Faults
 
+    def _is_handshake(self) -> bool:
+        """Tell whether the present request asks for a websocket."""
+        head = cast("Exchange", self.exchange).request_head
+        upgrade = head.upgrade if isinstance(head, RequestHead) else ""
+        return "websocket" in map(str.strip, upgrade.split(","))
+
     def _inject(self, injection: Injection | None) -> bool:
         """Have the present request go wrong; True when its handling is taken over."""
         if injection is None:
             return False
+        from kit.faults.fault import MissedFault
+
         exchange = cast("Exchange", self.exchange)
-        exchange.fault, tamper = injection
+        fault, tamper = injection
+        exchange.fault = MissedFault(fault, tamper)
+        tamper.watch(lambda: setattr(exchange, "fault", fault))
         if not isinstance(self.stream, FaultyStream):
             self.stream = FaultyStream(self.stream, is_server=True)
-        is_taken_over = self.stream.apply(str(exchange.fault), tamper)
+        is_taken_over = self.stream.apply(str(fault), tamper)
         if is_taken_over:
-            exchange.response_status = injection.fault.status
+            exchange.response_status = fault.status
         return is_taken_over
 
     def _end_fault(self) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import collections
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from kit.clock import monotonic
 from kit.engine.channel import BENCH, GONE, PARKED, RESUME
@@ -336,13 +336,8 @@ class ServerSession:
 
     def _has_more(self) -> bool:
         """Tell whether the peer may still be sending, so that the Close could be lost."""
-        end = self._end
-        return (
-            end is not None
-            and not end.is_clean
-            and end.code != NO_CLOSE
-            and self._link.error is None
-        )
+        end = cast("Closed", self._end)
+        return not end.is_clean and end.code != NO_CLOSE and self._link.error is None
 
     def _limit(self, seconds: float) -> None:
         if self._connection.deadline == NEVER:
@@ -350,11 +345,9 @@ class ServerSession:
 
     def _explain_end(self) -> str | None:
         """Tell why the end was not a clean one; None if it was."""
-        end, error = self._end, self._link.error
-        if end is not None and end.is_clean and not isinstance(error, FaultError):
+        end, error = cast("Closed", self._end), self._link.error
+        if end.is_clean and not isinstance(error, FaultError):
             return None
         if error is not None:
             return f"the websocket broke: {summarize(error)}"
-        if end is None:
-            return "the websocket ended without a Close"
         return f"the websocket ended uncleanly with {end.code}: {end.reason or 'no reason given'}"

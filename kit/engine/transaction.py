@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 from urllib.parse import quote_from_bytes, urljoin, urlsplit
 
 from kit.errors import LimitError, LocalProtocolError
@@ -94,15 +94,12 @@ class Body:
         return self._source if isinstance(self._source, bytes) else None
 
     def blocks(self) -> Iterator[bytes]:
-        """Yield the body from its start.
+        """Yield the body from its start, if it is a file.
 
         Raises:
             LocalProtocolError: the file cannot be read, or does not give bytes.
         """
-        source = self._source
-        if isinstance(source, bytes):
-            yield source
-            return
+        source = cast("IO[bytes]", self._source)
         try:
             if self.is_repeatable:
                 source.seek(self._start)

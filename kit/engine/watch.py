@@ -50,12 +50,12 @@ class Watch:
         self._gate.release()
 
     def stop(self) -> None:
-        """End the thread."""
+        """End the thread, if the system gave one."""
         self._is_stopping = True
         self._tick.release()
         # Whether it sleeps or not: it may be about to, having seen no stop yet.
         self.wake()
-        if self._thread is not threading.current_thread():
+        if self._thread.ident is not None:
             self._thread.join()
 
     def _look_on(self) -> None:

@@ -186,14 +186,18 @@ def check_handler(handler: object, where: str) -> Handler:
     return handler
 
 
-def check_sequence(responses: object, then: object) -> list[Handler]:
-    """Return what gives the responses of a sequence, in turn.
+def check_sequence(responses: object, then: Then | None) -> tuple[list[Handler], Then]:
+    """Return what gives the responses of a sequence, in turn, and what follows the last.
 
     Raises:
-        ConfigurationError: it is empty, holds something else, or `then` is unknown.
+        ConfigurationError: it is empty, holds something else, or `then` is missing or unknown.
     """
+    known = ", ".join(f'"{each}"' for each in get_args(Then))
+    if then is None:
+        raise ConfigurationError(
+            f"respond_sequence() takes then=, what follows the last response: one of {known}"
+        )
     if then not in get_args(Then):
-        known = ", ".join(f'"{each}"' for each in get_args(Then))
         raise ConfigurationError(f"then is one of {known}, not {then!r}")
     if isinstance(responses, str | bytes | Mapping) or not isinstance(responses, Iterable):
         raise ConfigurationError(
@@ -207,7 +211,7 @@ def check_sequence(responses: object, then: object) -> list[Handler]:
     ]
     if not handlers:
         raise ConfigurationError("respond_sequence() takes at least one response, not none")
-    return handlers
+    return handlers, then
 
 
 def always(response: Response) -> Handler:

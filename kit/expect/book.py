@@ -7,12 +7,13 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from kit.errors import ConfigurationError
-from kit.expect.choice import Choice
+from kit.expect.choice import Choice, Outcry
 from kit.expect.matchers import UNSET
 from kit.expect.near_misses import NEAREST, StubNearMiss, find_nearest_stubs
 from kit.expect.problems import Problem, find_problems
 from kit.expect.seen import Seen
 from kit.expect.stubs import Order, Stub
+from kit.expect.wording import count
 from kit.limits import DEFAULT_MAX_CONTENT_LENGTH
 
 if TYPE_CHECKING:
@@ -124,15 +125,20 @@ class StubBook:
         before it are over.
 
         Raises:
-            ConfigurationError: the block stands in another one.
+            ConfigurationError: the block stands in another one, or registers fewer than two.
         """
         if getattr(self._orders, "current", None) is not None:
             raise ConfigurationError("in_order() stands in another in_order(): end that one first")
-        self._orders.current = Order()
+        self._orders.current = order = Order()
         try:
             yield
         finally:
             self._orders.current = None
+        if len(order) < 2:
+            raise ConfigurationError(
+                f"in_order() holds {count(len(order), 'stub')}, which is no order: register all "
+                "that are to come one after the other inside one `with` block"
+            )
 
     def clear(self) -> None:
         """Take all stubs out; requests being answered are not disturbed."""
@@ -142,7 +148,7 @@ class StubBook:
 
     # Requests
 
-    def candidates(self, request: Request) -> StubEndpoint | Choice | None:
+    def candidates(self, request: Request) -> StubEndpoint | Choice | Outcry | None:
         """Find what may answer a request, of which perhaps only the head is there.
 
         A request without a body is decided upon at once. One with a body gets a
@@ -156,7 +162,10 @@ class StubBook:
         found = []
         for stub in self._stubs:
             if not stub.is_used_up:
-                matches = stub.match_head(seen)
+                try:
+                    matches = stub.match_head(seen)
+                except BaseException as error:  # noqa: BLE001 - raised again as the answer
+                    return Outcry(stub, error)
                 if matches is not None:
                     found.append((stub, matches))
         if not found:

@@ -54,15 +54,20 @@ class Choice(Endpoint):
         self._fallback_matches = matches
         self.max_content_length = max(self.max_content_length, endpoint.max_content_length)
 
-    def find_stub(self) -> StubEndpoint | None:
+    def find_stub(self) -> StubEndpoint | Outcry | None:
         """Take the first stub that holds the whole request and is not used up, and count it.
 
-        The request's matches are set to the stub's.
+        The request's matches are set to the stub's. Where a stub's function raises what is
+        no Exception, that is the answer, and no stub has taken the request.
         """
         seen = self._seen
         for stub, matches in self._candidates:
             # Compared outside the lock: predicates may take their time.
-            if stub.match_body(seen):
+            try:
+                is_held = stub.match_body(seen)
+            except BaseException as error:  # noqa: BLE001 - raised again as the answer
+                return Outcry(stub, error)
+            if is_held:
                 endpoint = stub.try_take()
                 if endpoint is not None:
                     seen.request.matches = matches
@@ -86,6 +91,38 @@ class Choice(Endpoint):
 
     def _call(self, request: Request) -> Any:
         return self.decide(request).call(request)
+
+
+class Outcry(Endpoint):
+    """Raises, as a handler would, what a function has that a stub asks about a request.
+
+    It is no `Exception`, which would only say that the request is not the stub's: a test's
+    `pytest.fail()` is meant to be heard.
+
+    Args:
+        stub: the stub.
+        error: what its function has raised.
+    """
+
+    __slots__ = ("_error",)
+
+    def __init__(self, stub: Stub, error: BaseException) -> None:
+        self._error = error
+        self.method: str = stub.method
+        self.pattern: str = stub.pattern
+        self.callback: Callable[..., Any] = self._raise
+        self.call: Callable[..., Any] = self._raise
+        self.name: str = stub.name
+        self.max_content_length: int = stub.max_content_length
+        self.is_websocket = self.is_async = False
+        self.subprotocols: tuple[str, ...] = ()
+        self.compress = False
+        self.max_message_bytes: int | None = None
+        self.is_match = True
+        self.pace: Any = None
+
+    def _raise(self, _: Request) -> Any:
+        raise self._error
 
 
 def _describe_none(request: Request) -> str:

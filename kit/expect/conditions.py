@@ -20,6 +20,7 @@ from kit.expect.fields import (
 from kit.expect.matchers import UNSET, Partial, Predicate, check_predicate, compile_text
 from kit.expect.multipart import compile_bytes
 from kit.expect.wording import shorten, show_text
+from kit.messages import Request
 from kit.routing.near_misses import find_near_misses
 from kit.routing.patterns import Pattern
 from kit.routing.resource import Route, check_method
@@ -190,7 +191,8 @@ class MatchCondition(Condition):
         ok = self.is_held(seen)
         if ok:
             return [Check(ok=True, text=f"match: {self._predicate.describe(show_text)}")]
-        return [Check(ok=False, text=f"match: {self._predicate.explain(seen.request, show_text)}")]
+        text = self._predicate.explain(seen.request, _show_request)
+        return [Check(ok=False, text=f"match: {text}")]
 
 
 _BODY_KINDS = ("json", "body", "form", "multipart")
@@ -236,6 +238,8 @@ def compile_conditions(given: Mapping[str, object]) -> tuple[Condition, ...]:
 def _list_methods(given: object) -> tuple[str, ...]:
     if isinstance(given, EllipsisType):
         return ()
+    if given == "*":
+        raise ConfigurationError('any method is ..., not "*": expect(..., "/path")')
     if isinstance(given, str):
         return (check_method(given),)
     if isinstance(given, Iterable) and not isinstance(given, bytes | Mapping):
@@ -255,6 +259,13 @@ def _compile_pattern(given: object) -> Pattern:
             reason = '"?" is not part of a path: give the query as query={...}'
             raise PatternError(given, error.position, reason) from None
         raise
+
+
+def _show_request(request: object) -> str:
+    if not isinstance(request, Request):
+        return show_text(request)
+    text = f"{shorten(request.method, 80)} {shorten(request.path, 120)}"
+    return f"{text} with params {show_text(request.params)}" if request.params else text
 
 
 def _needs_body(condition: Condition) -> bool:

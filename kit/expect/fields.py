@@ -40,11 +40,18 @@ class FieldsCondition(Condition):
         if not isinstance(fields, Mapping):
             raise ConfigurationError(
                 f"{self.kind} takes a dict of values by name, not {shorten(repr(given), 160)}"
+                f"{self.advise(given)}"
             )
         self._expected: dict[str, Any] = {}
         for name, value in fields.items():
             checked = self.check_name(name)
             self._expected[checked] = self.compile(value, f"{self.kind} {show_text(checked)}")
+
+    def advise(self, given: object) -> str:
+        """Say what to write in place of what cannot be taken."""
+        if callable(given):
+            return ": a function of the whole request is given as match="
+        return ""
 
     def check_name(self, name: object) -> str:
         """Return a name if it can be one."""
@@ -127,6 +134,11 @@ class QueryCondition(FieldsCondition):
         if isinstance(given, str):
             given = parse_qs(given.removeprefix("?"), keep_blank_values=True)
         super().__init__(given)
+
+    def advise(self, given: object) -> str:
+        """Have bytes written as text."""
+        is_bytes = isinstance(given, bytes)
+        return ": write it as a str" if is_bytes else super().advise(given)
 
     def find(self, seen: Seen) -> dict[str, list[str]]:
         """Take the decoded parameters."""

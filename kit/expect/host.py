@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
 
 from kit.expect.book import StubBook
 from kit.expect.gates import Gate, Gates
 from kit.expect.matchers import UNSET
 from kit.expect.near_misses import format_unmatched
+from kit.expect.wording import describe_unknown
 from kit.limits import DEFAULT_MAX_CONTENT_LENGTH
 from kit.routing.endpoint import UNMATCHED, Miss
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from contextlib import AbstractContextManager
+    from types import EllipsisType
 
     from kit.expect.stubs import Stub
     from kit.messages import Request
@@ -35,7 +37,7 @@ class ExpectationHost:
 
     def expect(
         self,
-        method: str,
+        method: str | Iterable[str] | EllipsisType,
         pattern: str,
         *,
         query: Any = None,
@@ -47,6 +49,7 @@ class ExpectationHost:
         multipart: Any = None,
         match: Callable[[Request], object] | None = None,
         max_content_length: int = DEFAULT_MAX_CONTENT_LENGTH,
+        **unknown: Never,
     ) -> Stub:
         """Expect a request; what it is answered with is set on the stub that comes back.
 
@@ -66,11 +69,15 @@ class ExpectationHost:
             multipart: all parts of a multipart form by name.
             match: a function of the request.
             max_content_length: bytes of body it takes; more get 413.
+            unknown: none; another name is refused with the one that may be meant.
 
         Raises:
             PatternError: the pattern is malformed.
             ConfigurationError: another argument cannot be held by any request.
+            TypeError: there is no argument of that name.
         """
+        if unknown:
+            raise TypeError(describe_unknown(unknown))
         return self.stubs.expect(
             method,
             pattern,
@@ -86,7 +93,11 @@ class ExpectationHost:
         )
 
     def in_order(self) -> AbstractContextManager[object]:
-        """Have the stubs that are registered inside `with` used one after the other."""
+        """Have the stubs that are registered inside `with` used one after the other.
+
+        Raises:
+            ConfigurationError: the block stands in another one, or registers fewer than two.
+        """
         return self.stubs.in_order()
 
     def load_stubs(self, path: str | os.PathLike[str]) -> list[Stub]:
@@ -114,8 +125,17 @@ class ExpectationHost:
 
         files.write(path, self.stubs)
 
-    def hold(self, method: str, pattern: str) -> Gate:
-        """Hold back requests to a route until they are released; see `Gate`."""
+    def hold(self, method: str | Iterable[str] | EllipsisType, pattern: str) -> Gate:
+        """Hold back requests to a route until they are released; see `Gate`.
+
+        Args:
+            method: a method, a list of them, or `...` for any.
+            pattern: the path, with wildcards as routes have them.
+
+        Raises:
+            PatternError: the pattern is malformed.
+            ConfigurationError: the method is none.
+        """
         return self.gates.hold(method, pattern)
 
     def resolve_stubs(self, request: Request, router: Router, *, is_upgrade: bool) -> Endpoint:

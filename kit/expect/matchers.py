@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, Final
 
-from kit.errors import ConfigurationError
+from kit.errors import ConfigurationError, describe_error
 from kit.expect.wording import (
     Show,
     count,
@@ -29,6 +29,7 @@ from kit.expect.wording import (
     explain_unequal,
     shorten,
     show_regex,
+    show_repr,
     show_text,
 )
 
@@ -194,7 +195,7 @@ class Predicate(Matcher):
         try:
             self._ask(value)
         except Exception as error:  # noqa: BLE001 - a predicate is not ours
-            text = shorten(f"{type(error).__name__}: {error}", 160)
+            text = shorten(describe_error(error), 160)
             return f"{describe_callable(self._call)} raised {text}; got {show(value)}"
         return super().explain(value, show)
 
@@ -216,7 +217,7 @@ class Equal(Matcher):
 
     def describe(self, _: Show) -> str:
         """Show the object."""
-        return shorten(repr(self._expected), 160)
+        return shorten(show_repr(self._expected), 160)
 
 
 ANYTHING: Final = Anything()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from kit.errors import describe_error
 from kit.expect.checks import Check
 from kit.expect.conditions import METHOD_WEIGHT, PATH_WEIGHT
 from kit.expect.seen import Seen
@@ -14,6 +15,7 @@ from kit.routing import format_near_misses
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from kit.expect.checks import Condition
     from kit.expect.stubs import Stub
     from kit.messages import Request
     from kit.routing import NearMiss
@@ -97,15 +99,39 @@ def find_nearest_requests(
             break
         checks = explain_conditions(stub, seen)
         if not weight:
-            text = "every condition is held: another stub took it, or it was not this one's turn"
-            checks.append(Check(ok=False, text=text))
+            checks.append(Check(ok=False, text=_explain_passing(stub)))
         nearest.append((seen.request, checks))
     return nearest
 
 
+def _explain_passing(stub: Stub) -> str:
+    # No stub took the request, so that this one was not there yet, or had to wait.
+    turn = ", or when it was not the stub's turn" if stub.has_turns else ""
+    return f"every condition is held: the request came before the stub was registered{turn}"
+
+
 def explain_conditions(stub: Stub, seen: Seen) -> list[Check]:
     """Hold a request against each condition of a stub."""
-    return [check for condition in stub.conditions for check in condition.explain(seen)]
+    return [check for condition in stub.conditions for check in _explain(condition, seen)]
+
+
+def _explain(condition: Condition, seen: Seen) -> list[Check]:
+    try:
+        return condition.explain(seen)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - a test's function, that calls pytest.fail()
+        told = shorten(describe_error(error))
+        return [Check(ok=False, text=f"{condition.kind}: it raised {told}")]
+
+
+def _is_held(condition: Condition, seen: Seen) -> bool:
+    try:
+        return condition.is_held(seen)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001 - told by `_explain`
+        return False
 
 
 def format_unmatched(
@@ -164,7 +190,7 @@ def _cut(text: str) -> str:
 
 
 def _weigh(stub: Stub, seen: Seen) -> int:
-    return sum(each.weight for each in stub.conditions if not each.is_held(seen))
+    return sum(each.weight for each in stub.conditions if not _is_held(each, seen))
 
 
 def _count_faults(checks: list[Check]) -> int:

@@ -53,6 +53,9 @@ class Order:
         self._stubs: list[Stub] = []
         self._at = 0
 
+    def __len__(self) -> int:
+        return len(self._stubs)
+
     def add(self, stub: Stub) -> int:
         """Put a stub at the end; returns its place."""
         self._stubs.append(stub)
@@ -103,6 +106,7 @@ class Stub:
         "_order",
         "_path",
         "_place",
+        "_said",
         "_until",
         "conditions",
         "delay_s",
@@ -152,6 +156,7 @@ class Stub:
         self._calls = 0
         self._kept: deque[tuple[Request, int]] = deque()
         self._kept_bytes = 0
+        self._said: dict[str, int] = {}
         self._after: list[tuple[Stub, int]] = []
         self._until: list[Stub] = []
         self._order = order
@@ -202,19 +207,22 @@ class Stub:
         """
         return self._set_answer([always(check_response(response, "respond_with()"))])
 
-    def respond_sequence(self, responses: Iterable[Response | Handler], *, then: Then) -> Self:
+    def respond_sequence(
+        self, responses: Iterable[Response | Handler], *, then: Then | None = None
+    ) -> Self:
         """Answer with one response after the other.
 
         Args:
             responses: in their order; a function of the request may stand for one.
-            then: what follows the last: "repeat last", "cycle" from the first one on,
-                or "error": the stub is used up, so that further requests fall through
-                to the next stub or route.
+            then: what follows the last, to be said always: "repeat last", "cycle" from
+                the first one on, or "error": the stub is used up, so that further
+                requests fall through to the next stub or route.
 
         Raises:
-            ConfigurationError: a response is none, or `then` is something else.
+            ConfigurationError: a response is none, or `then` is missing or something else.
         """
-        return self._set_answer(check_sequence(responses, then), then)
+        handlers, follows = check_sequence(responses, then)
+        return self._set_answer(handlers, follows)
 
     def handle(self, function: Handler) -> Self:
         """Answer with what a function of the request returns; it may be an `async def`."""
@@ -248,8 +256,15 @@ class Stub:
         check_fault(fault, "server")
         rule = FaultRule(fault, nth=nth, every=every, share=share, times=times, seed=seed)
         with self._lock:
+            rule.owner = f"stub {self.number}"
+            rule.number = 1 + max((each.number for each in self.fault_rules), default=0)
             self.fault_rules += (rule,)
+            rule._forget = self._forget_fault
         return self
+
+    def _forget_fault(self, rule: FaultRule) -> None:
+        with self._lock:
+            self.fault_rules = tuple(each for each in self.fault_rules if each is not rule)
 
     def _set_answer(self, handlers: list[Handler], then: Then = "repeat last") -> Self:
         with self._lock:
@@ -265,21 +280,42 @@ class Stub:
     # How often
 
     def times(self, n: int) -> Self:
-        """Expect exactly `n` requests; further ones fall through to the next stub or route."""
-        return self._set_calls(_check_count("times", n), n)
+        """Expect exactly `n` requests; further ones fall through to the next stub or route.
+
+        With `optional`, `n` or fewer.
+
+        Raises:
+            ConfigurationError: `n` is no number of requests, or `at_least` was said.
+        """
+        return self._set_calls(times=_check_count("times", n))
 
     def at_least(self, n: int) -> Self:
-        """Expect `n` requests or more; by default it is one or more."""
-        return self._set_calls(_check_count("at_least", n), None)
+        """Expect `n` requests or more; by default it is one or more.
+
+        Raises:
+            ConfigurationError: `n` is no number of requests, or `times` or `optional` was said.
+        """
+        return self._set_calls(at_least=_check_count("at_least", n))
 
     def optional(self) -> Self:
-        """Do not expect a request; `times` still bounds how many are taken."""
-        return self._set_calls(0, self.max_calls)
+        """Do not expect a request; `times`, before or after it, bounds how many are taken.
 
-    def _set_calls(self, at_least: int, at_most: int | None) -> Self:
+        Raises:
+            ConfigurationError: `at_least` was said.
+        """
+        return self._set_calls(optional=0)
+
+    def _set_calls(self, **said: int) -> Self:
         with self._lock:
-            self.min_calls = at_least
-            self.max_calls = at_most
+            merged = {**self._said, **said}
+            if "at_least" in merged and len(merged) > 1:
+                raise ConfigurationError(_describe_contradiction(self.name, merged))
+            self._said = merged
+            self.min_calls = min(merged.values())
+            if "at_least" in merged:
+                self.max_calls = None
+            else:
+                self.max_calls = merged.get("times", self.max_calls)
         return self
 
     @property
@@ -304,21 +340,33 @@ class Stub:
         """Take no request before another stub has taken some.
 
         Raises:
-            ConfigurationError: the other one waits for this one, or is of another server.
+            ConfigurationError: the other one waits for this one, is of another server, or
+                this one ends with it.
         """
         _check_count("after(times=...)", times)
         self._check_other("after", other)
         if other is self or other._waits_for(self):
             raise ConfigurationError(f"{self.name} and {other.name} would wait for each other")
+        for end in self._until:
+            if other is end or other._waits_for(end):
+                raise ConfigurationError(self._describe_never(other, end))
         with self._lock:
             self._after.append((other, times))
         return self
 
     def until(self, other: Stub) -> Self:
-        """Take no request once another stub has taken one."""
+        """Take no request once another stub has taken one.
+
+        Raises:
+            ConfigurationError: this one waits for the other one, which is itself, or of
+                another server.
+        """
         self._check_other("until", other)
         if other is self:
             raise ConfigurationError(f"{self.name} cannot last until itself: use times(1)")
+        for start, _ in self._after:
+            if start is other or start._waits_for(other):
+                raise ConfigurationError(self._describe_never(start, other))
         with self._lock:
             self._until.append(other)
         return self
@@ -329,6 +377,13 @@ class Stub:
         if other._lock is not self._lock:
             raise ConfigurationError(f"{call}() takes a stub of the same server: {other.name}")
 
+    def _describe_never(self, start: Stub, end: Stub) -> str:
+        why = "" if start is end else f", which comes after {end.name}"
+        return (
+            f"{self.name} could never be used: it waits for {start.name}{why}, and ends when "
+            f"{end.name} is used: leave after() or until() out"
+        )
+
     def _waits_for(self, other: Stub) -> bool:
         return any(each is other or each._waits_for(other) for each, _ in self._after)
 
@@ -337,8 +392,12 @@ class Stub:
     @property
     def is_always_on(self) -> bool:
         """Whether it takes requests at any time and without end."""
-        is_bound = self._order is not None or bool(self._after) or bool(self._until)
-        return self.max_calls is None and not is_bound and self._answer.is_endless
+        return self.max_calls is None and not self.has_turns and self._answer.is_endless
+
+    @property
+    def has_turns(self) -> bool:
+        """Whether it takes requests only before or after other stubs."""
+        return self._order is not None or bool(self._after) or bool(self._until)
 
     def match_head(self, seen: Seen) -> dict[str, str] | None:
         """Hold a request's head against it: the decoded wildcards, or None."""
@@ -413,6 +472,11 @@ def _check_count(call: str, n: object) -> int:
         hint = "; leave a stub out to expect no request" if n == 0 else ""
         raise ConfigurationError(f"{call} takes a whole number of at least 1, not {n!r}{hint}")
     return n
+
+
+def _describe_contradiction(name: str, said: Mapping[str, int]) -> str:
+    calls = [f"{call}({number or ''})" for call, number in said.items()]
+    return f"{name}: {' and '.join(calls)} contradict each other: say one of them"
 
 
 def _find_caller() -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     import re
@@ -17,6 +18,34 @@ LINE = 300
 """Characters of one line of a message."""
 
 _DEPTH = 4
+
+_ARGUMENTS: Final = (
+    "query",
+    "headers",
+    "cookies",
+    "json",
+    "body",
+    "form",
+    "multipart",
+    "match",
+    "max_content_length",
+)
+_MEANT: Final = {
+    "args": "query",
+    "content": "body",
+    "data": "body",
+    "files": "multipart",
+    "func": "match",
+    "matcher": "match",
+    "params": "query",
+    "path": "pattern",
+    "predicate": "match",
+    "query_string": "query",
+    "text": "body",
+    "uri": "pattern",
+    "url": "pattern",
+}
+"""What other tools call the arguments of `expect`."""
 
 Show = Callable[[object], str]
 
@@ -37,7 +66,15 @@ def show_text(value: object) -> str:
     if isinstance(value, str | bytes) and len(value) > SHOWN:
         unit = "characters" if isinstance(value, str) else "bytes"
         return f"{value[: SHOWN - 20]!r}… ({len(value)} {unit})"
-    return shorten(repr(value), 2 * SHOWN)
+    return shorten(show_repr(value), 2 * SHOWN)
+
+
+def show_repr(value: object) -> str:
+    """Show a value as Python writes it, or what it is if its own `__repr__` fails."""
+    try:
+        return repr(value)
+    except Exception as error:  # noqa: BLE001 - it is anybody's class
+        return f"<{type(value).__name__} that has no repr: {type(error).__name__}>"
 
 
 def show_json(value: object) -> str:
@@ -76,6 +113,15 @@ def explain_unequal(expected: object, actual: object, show: Show) -> str:
     if isinstance(expected, bytes) and isinstance(actual, bytes):
         return _explain_texts(expected, actual, show)
     return f"expected {show(expected)}, got {show(actual)}"
+
+
+def describe_unknown(names: Iterable[str]) -> str:
+    """Tell which argument of `expect` is none, and which one may be meant."""
+    name = next(iter(names))
+    near = difflib.get_close_matches(name, _ARGUMENTS, n=1)
+    meant = _MEANT.get(name) or (near[0] if near else None)
+    advice = f"did you mean {meant}?" if meant else f"there are {', '.join(_ARGUMENTS)}"
+    return f"expect() got an unexpected keyword argument {name!r}: {advice}"
 
 
 def count(number: int, noun: str) -> str:

@@ -84,6 +84,7 @@ class FaultBook:
             rule._forget = self._remove
             self._ordered += 1
             rule.number = self._ordered
+            rule.owner = f"{self._role} connections" if self._is_for_connections else self._role
             self._rules += (rule,)
             self.has_faults = True
         return rule
@@ -104,6 +105,7 @@ class FaultBook:
         path: str = "",
         *,
         is_reuse: bool = False,
+        is_handshake: bool = False,
         more: Iterable[FaultRule] = (),
     ) -> Injection | None:
         """Return the fault that a request has; every rule that takes it counts it.
@@ -114,27 +116,36 @@ class FaultBook:
             method: the request's method.
             path: its path, undecoded.
             is_reuse: whether it is not the first one on its connection.
+            is_handshake: whether it asks for a websocket.
             more: rules of what answers the request, asked before those of the book.
         """
-        taking = [each for each in self._rules if each.takes(method, path, is_reuse=is_reuse)]
-        return self.choose_among([*more, *taking], is_reuse=is_reuse)
+        own = [each for each in self._rules if each.takes(method, path)]
+        return self.choose_among([*more, *own], is_reuse=is_reuse, is_handshake=is_handshake)
 
     def choose_among(
-        self, rules: Iterable[FaultRule], *, is_reuse: bool, is_free: bool = True
+        self,
+        rules: Iterable[FaultRule],
+        *,
+        is_reuse: bool,
+        is_handshake: bool = False,
+        is_free: bool = True,
     ) -> Injection | None:
         """Return the fault that a request has by rules that take it; see `choose`.
 
         Args:
             rules: the rules.
             is_reuse: whether the request is not the first one on its connection.
+            is_handshake: whether it asks for a websocket.
             is_free: whether it may have one; False when it has another one already.
         """
         found: Injection | None = None
         for rule in rules:
-            if is_reuse or not rule.fault.is_at_reuse:
-                source = rule.draw(self._get_seed, is_free=is_free and found is None)
-                if source is not None:
-                    found = Injection(rule.fault, rule.fault.make_tamper(self._role, source))
+            if not rule.fits(is_reuse=is_reuse, is_handshake=is_handshake):
+                continue
+            source = rule.draw(self._get_seed, is_free=is_free and found is None)
+            if source is not None:
+                found = Injection(rule.fault, rule.fault.make_tamper(self._role, source))
+                found.tamper.watch(rule.note_applied)
         return found
 
     def _get_seed(self) -> Seed:

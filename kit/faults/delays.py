@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from kit.errors import ConfigurationError
 from kit.faults.fault import (
@@ -29,6 +29,8 @@ class Delay(Fault):
 
     seconds: float
 
+    is_harmless: ClassVar[bool] = True
+
     def __post_init__(self) -> None:
         check_seconds("Delay.seconds", self.seconds)
 
@@ -47,6 +49,8 @@ class UniformDelay(Fault):
 
     low_s: float
     high_s: float
+
+    is_harmless: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_seconds("UniformDelay.low_s", self.low_s)
@@ -79,6 +83,8 @@ class LogNormalDelay(Fault):
     sigma: float = 0.5
     max_s: float = 60.0
 
+    is_harmless: ClassVar[bool] = True
+
     def __post_init__(self) -> None:
         check_seconds("LogNormalDelay.median_s", self.median_s)
         check_seconds("LogNormalDelay.max_s", self.max_s)
@@ -101,9 +107,14 @@ class LogNormalDelay(Fault):
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class ChunkDelay(Fault):
-    """Wait before each piece that is sent: a head with a small body, a chunk, a frame."""
+    """Wait before each piece that is sent: a head with a small body, a chunk, a frame.
+
+    What is sent at once but larger than 64 KiB is a piece for each 64 KiB of it.
+    """
 
     seconds: float
+
+    is_harmless: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_seconds("ChunkDelay.seconds", self.seconds)

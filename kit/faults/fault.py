@@ -10,7 +10,7 @@ from kit.errors import ConfigurationError
 from kit.wire.faulty import Action, Pause, Tamper
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from random import Random
 
 Role: TypeAlias = Literal["server", "client"]
@@ -30,12 +30,16 @@ class Fault:
     Attributes:
         roles: the sides that can misbehave like this.
         is_at_reuse: whether only a kept-alive connection's later requests have it.
+        is_for_websockets: whether only websockets have it, so that other requests do not count.
+        is_harmless: whether it costs time and nothing else, so that it excuses no problem.
     """
 
     __slots__ = ()
 
     roles: ClassVar[frozenset[Role]] = BOTH_ROLES
     is_at_reuse: ClassVar[bool] = False
+    is_for_websockets: ClassVar[bool] = False
+    is_harmless: ClassVar[bool] = False
 
     @property
     def is_at_accept(self) -> bool:
@@ -73,10 +77,69 @@ class Fault:
         return f"{type(self).__name__}({', '.join(given)})"
 
 
-class Tampering:
-    """A tamper to derive others from: it passes on what is sent."""
+class MissedFault:
+    """A fault that was ordered for an exchange and has not taken place there, as its text says.
 
+    It stands in the exchange for as long as that is so, and for good where the response
+    is shorter, or the websocket has fewer messages, than the fault asks for.
+
+    Attributes:
+        fault: the fault.
+    """
+
+    __slots__ = ("_tamper", "fault")
+
+    is_harmless: ClassVar[bool] = True
+
+    def __init__(self, fault: Fault, tamper: Tamper) -> None:
+        self.fault: Fault = fault
+        self._tamper = tamper
+
+    def describe(self) -> str:
+        """Tell what was ordered, and why it has not taken place."""
+        return f"{self.fault}: has not taken place, as {self._tamper.why_missed}"
+
+    def __str__(self) -> str:
+        return self.describe()
+
+    def __repr__(self) -> str:
+        return f"<MissedFault {self.fault!r}>"
+
+
+def is_harmful(fault: object | None) -> bool:
+    """Tell whether an exchange's fault may have caused what else went wrong with it."""
+    return fault is not None and not getattr(fault, "is_harmless", False)
+
+
+class Tampering:
+    """A tamper to derive others from: it passes on what is sent.
+
+    Attributes:
+        has_acted: whether it has taken place, or does so whatever the message is.
+    """
+
+    has_acted: bool = True
+    _watchers: tuple[Callable[[], None], ...] = ()
     _has_begun = False
+
+    @property
+    def why_missed(self) -> str:
+        """Why it has not taken place, as a clause; only to be asked where it has not."""
+        return "nothing was sent"
+
+    def watch(self, call: Callable[[], None]) -> None:
+        """Have a function called when it takes place, at once if it has."""
+        if self.has_acted:
+            call()
+        else:
+            self._watchers += (call,)
+
+    def note_act(self) -> None:
+        """Take note that it takes place: before it does, as the peer sees it then."""
+        if not self.has_acted:
+            self.has_acted = True
+            for call in self._watchers:
+                call()
 
     def start(self) -> Iterable[Action] | None:
         """Let the request be handled."""
@@ -102,13 +165,21 @@ class CutTampering(Tampering):
     """Does something once so many bytes have been sent, and sends no more."""
 
     def __init__(self, after: int, *instead: Action) -> None:
-        self._left = after
+        self.has_acted = not after
+        self._after = self._left = after
         self._instead = instead
+
+    @property
+    def why_missed(self) -> str:
+        """How short the message was."""
+        return f"only {count(self._after - self._left, 'byte')} came before the end"
 
     def alter(self, data: bytes) -> Iterable[Action]:
         """Pass on what may still be sent."""
         piece = data[: self._left]
         self._left -= len(piece)
+        if not self._left:
+            self.note_act()
         if piece:
             yield piece
         if not self._left:

@@ -124,7 +124,8 @@ class WrongLength(Fault):
     """Send a length that is off by so many bytes, and close after the body.
 
     It is the Content-Length, or the size of the first chunk where the message is
-    chunked, whose head goes out with that chunk. It does not fall below 0.
+    chunked, whose head goes out with that chunk. It does not fall below 0: a message of
+    that length is left alone by a negative number.
     """
 
     by: int
@@ -146,6 +147,8 @@ class WrongLength(Fault):
 
 
 class _Misframing(HeadTampering):
+    has_acted = False
+
     def __init__(self, by: int) -> None:
         super().__init__()
         self._by = by
@@ -160,8 +163,21 @@ class _Misframing(HeadTampering):
             self._chunked_head = bytes(head)
             return ()
         length = int(head.find(b"Content-Length") or 0)
-        head.put(b"Content-Length", b"%d" % max(0, length + self._by))
+        wrong = self._make_wrong(length)
+        if wrong != length:
+            head.put(b"Content-Length", b"%d" % wrong)
         return (bytes(head),)
+
+    @property
+    def why_missed(self) -> str:
+        """What could not be shortened."""
+        return "the message had no length to change"
+
+    def _make_wrong(self, length: int) -> int:
+        wrong = max(0, length + self._by)
+        if wrong != length:
+            self.note_act()
+        return wrong
 
     def alter_rest(self, data: bytes) -> Iterable[Action]:
         """Change the size of the first chunk."""
@@ -172,12 +188,12 @@ class _Misframing(HeadTampering):
             self._size_line = size
             return ()
         head, self._chunked_head = self._chunked_head, b""
-        return (b"%b%x\r\n%b" % (head, max(0, int(size, 16) + self._by), rest),)
+        return (b"%b%x\r\n%b" % (head, self._make_wrong(int(size, 16)), rest),)
 
     def end(self) -> Iterable[Action]:
         """Close, as the connection is out of step now."""
         # The response to HEAD has no chunk to wait for.
-        return (self._chunked_head, End.FINISH)
+        return (self._chunked_head, End.FINISH) if self.has_acted else (self._chunked_head,)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -303,7 +319,7 @@ class InterimBurst(Fault):
 
     Args:
         count: how many.
-        code: 102 to 199, but for 101; 103 is Early Hints.
+        code: 100 to 199, but for 101; 103 is Early Hints.
     """
 
     count: int = 10

@@ -26,9 +26,11 @@ class FaultRule:
         method: the requests' method; None for any.
         pattern: the pattern of their path, as text; None for any.
         where: which of them have it, in words.
-        number: its number in the order of registration, from 1; 0 for a stub's.
+        number: its number in the order of registration, from 1.
+        owner: whose it is, in words: a server's, its connections', a client's or a stub's.
         seen: how many requests matched so far.
-        applied: how many of them had the fault.
+        applied: with how many of them the fault took place. It did not where a response is
+            shorter than `after`, or a websocket has no such `message`.
     """
 
     def __init__(
@@ -61,6 +63,8 @@ class FaultRule:
         self._lock = threading.Lock()
         self._forget: Callable[[FaultRule], None] | None = None
         self.number = 0
+        self.owner = ""
+        self._given = 0
         self.seen: int = 0
         self.applied: int = 0
         self.where: str = self._describe_choice()
@@ -71,11 +75,15 @@ class FaultRule:
         if forget is not None:
             forget(self)
 
-    def takes(self, method: str, path: str, *, is_reuse: bool) -> bool:
-        """Tell whether a request is one of those that are counted."""
+    def fits(self, *, is_reuse: bool, is_handshake: bool) -> bool:
+        """Tell whether a request is of the kind that can have the fault."""
+        fault = self.fault
+        is_too_early = fault.is_at_reuse and not is_reuse
+        return not is_too_early and (is_handshake or not fault.is_for_websockets)
+
+    def takes(self, method: str, path: str) -> bool:
+        """Tell whether a request is asked for by method and pattern."""
         if self.method is not None and self.method != method:
-            return False
-        if self.fault.is_at_reuse and not is_reuse:
             return False
         if self._pattern is None:
             return True
@@ -96,15 +104,20 @@ class FaultRule:
         """
         with self._lock:
             if self._random is None:
-                # Rules of one book are not to choose alike.
-                own = f"{get_seed()} {self.number} {self.fault}"
+                # No two rules are to choose alike, not even a server's and its client's.
+                own = f"{get_seed()} {self.owner} {self.number} {self.fault}"
                 self._random = random.Random(own if self._seed is None else self._seed)  # noqa: S311 - to be repeated, not to be secret
             self.seen += 1
-            is_used_up = self._times is not None and self.applied >= self._times
+            is_used_up = self._times is not None and self._given >= self._times
             if not self._is_chosen(self._random) or is_used_up or not is_free:
                 return None
-            self.applied += 1
+            self._given += 1
             return self._random
+
+    def note_applied(self) -> None:
+        """Count a request with which the fault took place."""
+        with self._lock:
+            self.applied += 1
 
     def _is_chosen(self, source: random.Random) -> bool:
         if self._nth is not None:

@@ -38,8 +38,23 @@ class _AtOnce(Tampering):
 class _AtEnd(Tampering):
     """Does something once the message has been sent."""
 
+    has_acted = False
+    _is_first = True
+
     def __init__(self, *actions: Action) -> None:
         self._actions = actions
+
+    @property
+    def why_missed(self) -> str:
+        """What has no last byte."""
+        return "no message was sent that has a last byte"
+
+    def alter(self, data: bytes) -> Iterable[Action]:
+        """Take note already now that it will end: once it has, it is too late to tell."""
+        is_first, self._is_first = self._is_first, False
+        if is_first and not _is_switching(data):
+            self.note_act()
+        return (data,)
 
     def end(self) -> Iterable[Action]:
         """Do it."""
@@ -164,6 +179,8 @@ class Dribble(Fault):
     size: int = 1
     interval_s: float = 0.01
 
+    is_harmless: ClassVar[bool] = True
+
     def __post_init__(self) -> None:
         check_whole("Dribble.size", self.size, least=1)
         check_seconds("Dribble.interval_s", self.interval_s)
@@ -194,12 +211,11 @@ class _Dribbling(Tampering):
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class StopReading(Fault):
-    """Read no more once a request's head is there, and never answer.
+    """Read no more: a server once a request's head is there, which it never answers.
 
-    The client's upload comes to a halt when the system's buffers are full.
+    The client's upload comes to a halt when the system's buffers are full. A client sends
+    its request and reads nothing of the response, until its own time is up.
     """
-
-    roles: ClassVar[frozenset[Role]] = SERVER_ONLY
 
     def describe(self) -> str:
         """Tell it."""
@@ -207,7 +223,7 @@ class StopReading(Fault):
 
     def make_tamper(self, role: Role, random: Random) -> Tamper:
         """Make the tamper."""
-        return _AtOnce(End.FREEZE)
+        return _AtOnce(End.FREEZE) if role == "server" else _AtEnd(End.FREEZE)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -251,6 +267,12 @@ class Refuse(Fault):
             ConfigurationError: always.
         """
         raise ConfigurationError("Refuse is for connections: order it by fault_connections()")
+
+
+def _is_switching(data: bytes) -> bool:
+    """Tell whether a head opens a websocket, or asks for one."""
+    head = data.partition(b"\r\n\r\n")[0]
+    return head.startswith(b"HTTP/1.1 101 ") or b"\r\nupgrade: websocket" in head.lower()
 
 
 def _name_place(after: int) -> str:

@@ -14,6 +14,7 @@ from kit.faults.fault import (
     check_bytes,
     check_status,
     check_whole,
+    count,
 )
 from kit.faults.frames import FINAL, Frame, FrameSplitter, build_frame
 from kit.faults.http import AnswerTampering, Head, HeadTampering
@@ -34,8 +35,10 @@ class FrameTampering(HeadTampering):
 
     Args:
         role: the side that sends.
-        message: the number of the message that `alter_message` is given, from 1.
+        message: the number of the message that `alter_message` is given, from 1; 0 for none.
     """
+
+    has_acted = False
 
     def __init__(self, role: Role, message: int = 1) -> None:
         super().__init__()
@@ -43,6 +46,13 @@ class FrameTampering(HeadTampering):
         self._message = message
         self._seen = 0
         self._splitter: FrameSplitter | None = None
+
+    @property
+    def why_missed(self) -> str:
+        """What the websocket lacked."""
+        if self._splitter is None:
+            return "no websocket was opened"
+        return f"only {count(self._seen, 'message')} came before the end"
 
     def alter_head(self, head: Head) -> Iterable[Action]:
         """Look whether frames will follow."""
@@ -63,9 +73,15 @@ class FrameTampering(HeadTampering):
 
     def _alter_next(self, frame: Frame) -> Iterable[Action]:
         self._seen += frame.begins_message
-        if frame.begins_message and self._seen == self._message:
+        is_due = frame.begins_message and self._seen == self._message
+        if is_due and self.can_alter(frame):
+            self.note_act()
             return self.alter_message(frame)
         return self.alter_frame(frame)
+
+    def can_alter(self, frame: Frame) -> bool:
+        """Tell whether a message's first frame can go wrong."""
+        return True
 
     def alter_message(self, frame: Frame) -> Iterable[Action]:
         """Return what to send in place of the message's first frame."""
@@ -82,6 +98,8 @@ class _MessageFault(Fault):
 
     message: int = 1
 
+    is_for_websockets: ClassVar[bool] = True
+
     def __post_init__(self) -> None:
         check_whole(f"{type(self).__name__}.message", self.message, least=1)
 
@@ -93,6 +111,7 @@ class RefuseHandshake(Fault):
     code: int = 403
 
     roles: ClassVar[frozenset[Role]] = SERVER_ONLY
+    is_for_websockets: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_status("RefuseHandshake.code", self.code)
@@ -116,6 +135,7 @@ class WrongAccept(Fault):
     """Accept a websocket with a `Sec-WebSocket-Accept` that is not its key's."""
 
     roles: ClassVar[frozenset[Role]] = SERVER_ONLY
+    is_for_websockets: ClassVar[bool] = True
 
     def describe(self) -> str:
         """Tell it."""
@@ -127,16 +147,24 @@ class WrongAccept(Fault):
 
 
 class _WrongAccepting(HeadTampering):
+    has_acted = False
+
+    @property
+    def why_missed(self) -> str:
+        """What did not become of the handshake."""
+        return "the handshake was not accepted"
+
     def alter_head(self, head: Head) -> Iterable[Action]:
         """Put another value in its place."""
         if head.find(b"Sec-WebSocket-Accept") is not None:
+            self.note_act()
             head.put(b"Sec-WebSocket-Accept", b"AAAAAAAAAAAAAAAAAAAAAAAAAAA=")
         return (bytes(head),)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class ResetMidMessage(_MessageFault):
-    """Reset the connection when half of a message's frame is sent."""
+    """Reset the connection when half of a message's frame is sent; of an empty one, of its head."""
 
     def describe(self) -> str:
         """Tell where."""
@@ -151,7 +179,8 @@ class _Resetting(FrameTampering):
     def alter_message(self, frame: Frame) -> Iterable[Action]:
         """Send half of it."""
         head_size = len(frame.raw) - len(frame.payload)
-        return (frame.raw[: head_size + len(frame.payload) // 2], End.RESET)
+        size = head_size + len(frame.payload) // 2 if frame.payload else head_size // 2
+        return (frame.raw[:size], End.RESET)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -174,14 +203,17 @@ class _Leaving(FrameTampering):
 
     def alter_frame(self, frame: Frame) -> Iterable[Action]:
         """End in place of a Close."""
-        return (End.FINISH,) if frame.opcode == WebSocketOpCode.Close else (frame.raw,)
+        if frame.opcode != WebSocketOpCode.Close:
+            return (frame.raw,)
+        self.note_act()
+        return (End.FINISH,)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class NeverAnswerClose(Fault):
     """Send no Close frame, and leave the connection open."""
 
-    roles: ClassVar[frozenset[Role]] = SERVER_ONLY
+    is_for_websockets: ClassVar[bool] = True
 
     def describe(self) -> str:
         """Tell it."""
@@ -189,17 +221,21 @@ class NeverAnswerClose(Fault):
 
     def make_tamper(self, role: Role, random: Random) -> Tamper:
         """Make the tamper."""
-        return _KeepingOpen(role)
+        return _KeepingOpen(role, 0)
 
 
 class _KeepingOpen(FrameTampering):
-    def alter_message(self, frame: Frame) -> Iterable[Action]:
-        """Send it."""
-        return (frame.raw,)
+    @property
+    def why_missed(self) -> str:
+        """What was not there to be left out."""
+        return "no Close was to be sent"
 
     def alter_frame(self, frame: Frame) -> Iterable[Action]:
         """Fall silent in place of a Close."""
-        return (End.STALL,) if frame.opcode == WebSocketOpCode.Close else (frame.raw,)
+        if frame.opcode != WebSocketOpCode.Close:
+            return (frame.raw,)
+        self.note_act()
+        return (End.STALL,)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -263,7 +299,10 @@ class _Mismasking(FrameTampering):
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class OversizedFrame(_MessageFault):
-    """Announce so many bytes in a message's frame, of which what is sent later is a part."""
+    """Announce so many bytes in a message's frame, of which what is sent later is a part.
+
+    A message that is no shorter than `length` is left alone.
+    """
 
     length: int = 1 << 40
 
@@ -288,6 +327,17 @@ class _Overstating(FrameTampering):
     def __init__(self, role: Role, message: int, length: int) -> None:
         super().__init__(role, message)
         self._length = length
+
+    def can_alter(self, frame: Frame) -> bool:
+        """Tell whether the length would be too large."""
+        return self._length > len(frame.payload)
+
+    @property
+    def why_missed(self) -> str:
+        """How long the message was, if there was one."""
+        if self._seen < self._message:
+            return super().why_missed
+        return f"the message's frame was no shorter than {count(self._length, 'byte')}"
 
     def alter_message(self, frame: Frame) -> Iterable[Action]:
         """Send it with another length."""

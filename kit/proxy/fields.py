@@ -27,6 +27,8 @@ HOP_BY_HOP: Final = frozenset(
 """Fields that are one connection's own (RFC 9110 section 7.6.1)."""
 REWRITTEN: Final = frozenset((b"host", b"content-length", b"expect"))
 """Fields of a request that are made anew for upstream."""
+CODINGS: Final = frozenset(("gzip", "x-gzip", "deflate", "identity"))
+"""The content codings that upstream is asked for: what a recording can undo, and so redact."""
 HANDSHAKE: Final = frozenset(
     (
         *(b"sec-websocket-key", b"sec-websocket-version", b"sec-websocket-accept"),
@@ -83,9 +85,25 @@ def upstream_target(request: Request, prefix: str) -> str:
 
 
 def request_fields(request: Request) -> RawHeaders:
-    """Return a request's fields as they are passed on, without Host."""
+    """Return a request's fields as they are passed on, without Host.
+
+    Of Accept-Encoding the codings stay that a recording can undo, or identity.
+    """
     dropped = HOP_BY_HOP | REWRITTEN | _named_by_connection(request.headers)
-    return without(request.raw_headers, dropped)
+    fields = without(request.raw_headers, dropped)
+    return [
+        (name, _narrow_codings(value) if name.lower() == b"accept-encoding" else value)
+        for name, value in fields
+    ]
+
+
+def _narrow_codings(value: bytes) -> bytes:
+    """Take the codings out of an Accept-Encoding value that no recording can undo."""
+    elements = [element.strip(" \t") for element in value.decode("latin-1").split(",")]
+    kept = [one for one in elements if one.partition(";")[0].strip(" \t").lower() in CODINGS]
+    if len(kept) == len(elements):
+        return value
+    return (", ".join(kept) or "identity").encode("latin-1")
 
 
 def handshake_fields(request: Request) -> RawHeaders:

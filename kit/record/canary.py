@@ -5,18 +5,36 @@ from __future__ import annotations
 import base64
 import functools
 import html
+import itertools
 import json
 import re
+import zlib
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, quote_plus, unquote_to_bytes
 
 from kit.errors import ConfigurationError
+from kit.limits import MIB
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LEAST_BYTES: Final = 8
 """A shorter secret would be found where it is not."""
+
+UNPACKED_BYTES: Final = 64 * MIB
+"""So much of what is packed in some data is unpacked and searched."""
+UNPACKED_PLACES: Final = 10_000
+"""At so many places that look like the start of something packed."""
+
+_GZIP_OR_ZLIB: Final = 47
+_PIECE: Final = 64 * 1024  # four characters of base64 stay together
+_BASE64 = re.compile(rb"[A-Za-z0-9+/_\-]+")
+_FROM_URL: Final = bytes.maketrans(b"-_", b"+/")
+_PACKED = re.compile(
+    rb"(?P<gzip>\x1f\x8b\x08)|(?P<zlib>\x78[\x01\x5e\x9c\xda])"
+    rb"|(?<![A-Za-z0-9+/_\-])(?:(?P<gzip64>H4sI)|(?P<zlib64>e(?:AE|F[4-7]|J[w-z]|N[o-r])))"
+    rb"(?=[A-Za-z0-9+/_\-]{12})"
+)
 
 _JSON_NAMED: Final = {
     "\b": b"b",
@@ -38,7 +56,8 @@ def find_canary(secret: str | bytes, data: str | bytes) -> str | None:
 
     The forms are "plain", "percent-encoded" (also in part), "JSON-escaped",
     "HTML-escaped", "hex", and "base64" and "base64url", also as part of what was encoded
-    and over several lines.
+    and over several lines. What gzip or zlib has packed is unpacked and searched as well,
+    be it in base64: 64 MiB together at most; the form is "plain, gzip".
 
     Raises:
         ConfigurationError: the secret is shorter than 8 bytes.
@@ -50,7 +69,51 @@ def find_canary(secret: str | bytes, data: str | bytes) -> str | None:
             f"this one has {len(wanted)}"
         )
     text = _to_bytes(data)
-    return next((form for form, is_found in _try_forms(wanted, text) if is_found), None)
+    found = _find_form(wanted, text)
+    if found is not None:
+        return found
+    packed = ((kind, _find_form(wanted, unpacked)) for kind, unpacked in _unpack(text))
+    return next((f"{form}, {kind}" for kind, form in packed if form is not None), None)
+
+
+def _find_form(wanted: bytes, data: bytes) -> str | None:
+    return next((form for form, is_found in _try_forms(wanted, data) if is_found), None)
+
+
+def _unpack(data: bytes) -> Iterator[tuple[str, bytes]]:
+    """Give what gzip and zlib (HTTP's deflate) have packed in some data."""
+    left = UNPACKED_BYTES
+    for found in itertools.islice(_PACKED.finditer(data), UNPACKED_PLACES):
+        if left <= 0:
+            return
+        unpacked = _unpack_at(data, found, left)
+        left -= len(unpacked)
+        if unpacked:
+            yield "gzip" if found["gzip"] or found["gzip64"] else "deflate", unpacked
+
+
+def _unpack_at(data: bytes, found: re.Match[bytes], limit: int) -> bytes:
+    """Unpack what begins at a place, as far as it goes; nothing if nothing does."""
+    unpacker = zlib.decompressobj(_GZIP_OR_ZLIB)
+    is_coded = bool(found["gzip64"] or found["zlib64"])
+    unpacked = bytearray()
+    for at in range(found.start(), len(data), _PIECE):
+        piece = data[at : at + _PIECE]
+        packed = _decode_start(piece) if is_coded else piece
+        try:
+            unpacked += unpacker.decompress(packed, limit - len(unpacked))
+        except zlib.error:
+            break
+        if unpacker.eof or not packed or len(unpacked) >= limit:
+            break
+    return bytes(unpacked)
+
+
+def _decode_start(piece: bytes) -> bytes:
+    """Decode the base64 that a piece begins with."""
+    coded = _BASE64.match(piece)
+    characters = coded[0].translate(_FROM_URL) if coded else b""
+    return base64.b64decode(characters[: len(characters) // 4 * 4])
 
 
 def _to_bytes(data: str | bytes) -> bytes:

@@ -19,13 +19,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, get_args
 
 from kit.errors import ConfigurationError
+from kit.expect.wording import count
 from kit.limits import MIB
 from kit.record import har
 from kit.record.deck import Deck, check_reuse, is_socket
+from kit.record.fitting import Fit, fit_entries
 from kit.record.matching import DEFAULT_ASPECTS, Matching
 from kit.record.redaction import DEFAULT
 from kit.record.replay import ReplayEndpoint, SocketPlayer, check_pace
-from kit.record.taking import read_request, tidy_entry
+from kit.record.taking import is_whole, read_request, tidy_entry, tidy_request
 from kit.record.verifying import compare_entries
 from kit.routing.endpoint import Endpoint, Miss
 
@@ -125,7 +127,8 @@ class Cassette:
         self._redaction = redaction
         self._has_file = self.path.exists()
         self._upstream = self._check_upstream(upstream)
-        entries = self._load(limits or har.HarLimits())
+        self._limits = limits or har.HarLimits()
+        entries = self._load(self._limits)
         self._deck = Deck(entries, self.matching, check_reuse(reuse))
         self._lock = threading.Lock()
         self._settled = threading.Condition(self._lock)
@@ -135,6 +138,9 @@ class Cassette:
         self._problems: list[str] = []
         self._more_problems = 0
         self._not_recorded = 0
+        self._beyond = 0
+        self._fit = Fit([], 0, [])
+        self._has_asked = False
         self._not_compared = 0
         self._ignored: set[str] = set()
         self._secrets = None if redaction is None else redaction.secrets()
@@ -159,7 +165,7 @@ class Cassette:
     @property
     def has_recorded(self) -> bool:
         """Whether there is something that would change the file."""
-        return bool(self._taken) or (self.mode == "rewrite" and self._has_file)
+        return bool(self._taken)
 
     def unused(self) -> list[Entry]:
         """Return the recordings that answered nothing."""
@@ -179,12 +185,28 @@ class Cassette:
 
     def ignored(self) -> list[str]:
         """Return the rules of `ignore` by which something was left out, sorted."""
-        return sorted(self._ignored)
+        return sorted(self._ignored.copy())  # to which other threads may add
 
     @property
     def not_recorded(self) -> int:
         """How many exchanges with upstream came to no whole response, or were too much."""
-        return self._not_recorded
+        return self._not_recorded + self._beyond + self._fit.excess + len(self._fit.faults)
+
+    def explain_not_recorded(self) -> str:
+        """Tell why how many exchanges were not recorded, in a line; "" if none were left out."""
+        faults = self._fit.faults
+        unreadable = f"could not be read back ({'; '.join(dict.fromkeys(faults[:3]))})"
+        excess = self._beyond + self._fit.excess
+        told = {"had no whole response": self._not_recorded, unreadable: len(faults)}
+        told["went beyond the bounds of a recording"] = excess
+        return ", ".join(f"{number} {why}" for why, number in told.items() if number)
+
+    def find_unasked(self) -> str | None:
+        """In the mode verify, tell if nothing was asked, so that nothing is verified."""
+        if self.mode != "verify" or self._has_asked or not self.entries:
+            return None
+        recordings = count(len(self.entries), "recording")
+        return f"nothing was asked: {recordings} of {self.path} compared with nothing"
 
     # A server's fallback
 
@@ -221,7 +243,8 @@ class Cassette:
             entry,
             self._pace,
             ignoring=self.matching.ignoring,
-            redaction=self._redaction,
+            ignored=self._ignored,
+            redact=None if self._redaction is None else self._redact_message,
             note=lambda text: self._note(f"{name}, websocket {entry.request.path}: {text}"),
         )
         return player.make_endpoint(entry, name)
@@ -244,11 +267,19 @@ class Cassette:
         with self._lock:
             return self._redaction.redact_request(asked, self._secrets)
 
+    def _redact_message(self, data: bytes) -> bytes:
+        """See a websocket message as it would be recorded."""
+        if self._redaction is None:
+            return data
+        with self._lock:
+            return self._redaction.redact_message(data, self._secrets)
+
     # An observer of upstream
 
     def started(self, exchange: Exchange) -> None:
         """Note an exchange with upstream that begins."""
         with self._lock:
+            self._has_asked = True
             self._open[exchange.id] = exchange
 
     def progress(self, exchange: Exchange) -> None:
@@ -260,11 +291,11 @@ class Cassette:
             if self._open.pop(exchange.id, None) is not None:
                 size = len(exchange.request_body) + len(exchange.response_body)
                 has_room = self._taken_bytes + size <= MAX_RECORDED_BYTES
-                if has_room and len(self._taken) < MAX_RECORDED and _is_whole(exchange):
+                if has_room and len(self._taken) < MAX_RECORDED and is_whole(exchange):
                     self._taken_bytes += size
                     self._taken.append(exchange)
                 else:
-                    self._not_recorded += 1
+                    self._beyond += 1
             self._settled.notify_all()
 
     def failed(self, exchange: Exchange, error: str) -> None:  # noqa: ARG002 - an observer's signature
@@ -297,11 +328,12 @@ class Cassette:
         self.settle()
         with self._lock:
             taken, self._taken = self._taken, []
-            lost = self._not_recorded + len(self._open) - self._not_compared
+            lost = self.not_recorded + len(self._open) - self._not_compared
             self._not_compared += lost
         if lost:
             requests = "a request" if lost == 1 else f"{lost} requests"
             self._note(f"upstream gave no whole answer to {requests}: there is nothing to compare")
+        redacted = self._redact_recorded()
         for entry in self._make_entries(taken):
             found = self._deck.take(entry.request, is_websocket=is_socket(entry))
             if found is None:
@@ -309,10 +341,20 @@ class Cassette:
                 continue
             recorded, ignored = found
             self._ignored |= ignored
-            different = compare_entries(recorded, entry, self.matching.ignoring, self._ignored)
+            seen = redacted.get(recorded.index, recorded)
+            different = compare_entries(seen, entry, self.matching.ignoring, self._ignored)
             if different:
                 self._note(f"{self.path.name} entry {recorded.index}: {different}")
         return self.problems()
+
+    def _redact_recorded(self) -> dict[int, Entry]:
+        """Give the recordings by their index, redacted as what upstream answers now is.
+
+        Another tool may have written them.
+        """
+        if self._redaction is None:
+            return {}
+        return {entry.index: entry for entry in self._redaction.redact_all(self.entries)[0]}
 
     def finish(self, *, keep: bool = True) -> bool:
         """End the recording: write the file if something was recorded. Twice does nothing.
@@ -334,19 +376,25 @@ class Cassette:
             self._upstream.remove_observer(self)
         if self.mode == "verify":
             self.verify()
+            if (unasked := self.find_unasked()) is not None:
+                self._note(unasked)
         with self._lock:
             self._not_recorded += len(self._open)
             self._open.clear()
         if not keep or not self.is_recording or not self.has_recorded:
             return False
-        har.write(self.path, self.make_document())
-        return True
+        document = self.make_document()
+        if self._fit.entries:
+            har.write(self.path, document)
+        return bool(self._fit.entries)
 
     def make_document(self) -> dict[str, Any]:
         """Make the HAR document of what was played and recorded, in its stable order."""
         with self._lock:
             taken = list(self._taken)
-        entries = self._merge(self._make_entries(taken))
+        fresh = self._make_entries(taken)
+        self._fit = fit_entries(self._merge(fresh), set(map(id, fresh)), self._limits)
+        entries = list(self._fit.entries)
         entries.sort(key=lambda entry: self.matching.sort_key(entry.request))
         indexed = [replace(entry, index=index) for index, entry in enumerate(entries)]
         return har.dump(indexed, redaction=self._redaction)
@@ -403,9 +451,10 @@ class Cassette:
 
     def _redact_request_of(self, entry: Entry) -> Entry:
         # Another tool may have written it. Its answers are played as they are.
-        if self._redaction is None:
-            return entry
-        return replace(entry, request=self._redaction.redact_request(entry.request))
+        request = tidy_request(entry.request)
+        if self._redaction is not None:
+            request = self._redaction.redact_request(request)
+        return entry if request is entry.request else replace(entry, request=request)
 
 
 class _Pending(Endpoint):
@@ -435,15 +484,6 @@ class _Pending(Endpoint):
 
     def _call(self, request: Request) -> Any:
         return self.decide(request).call(request)
-
-
-def _is_whole(exchange: Exchange) -> bool:
-    """Tell whether nothing of an exchange was too large to be kept."""
-    log = exchange.frame_log
-    if log is not None and (log.dropped_frames or log.dropped_bytes):
-        return False
-    contents = (exchange.request_content, exchange.response_content)
-    return all(isinstance(each, bytes) or each.is_complete for each in contents)
 
 
 def check_mode(mode: object) -> Mode:

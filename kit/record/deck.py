@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal, get_args
 from kit.errors import ConfigurationError
 from kit.expect.checks import Check
 from kit.expect.wording import count, shorten
+from kit.record.matching import Contents
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -36,6 +37,7 @@ class Deck:
         self.entries: tuple[Entry, ...] = tuple(entries)
         self._matching = matching
         self._reuse = reuse
+        self._contents = Contents(matching.ignoring)
         self._lock = threading.Lock()
         self._used: set[int] = set()
         self._ever_used: set[int] = set()
@@ -51,28 +53,61 @@ class Deck:
             The recording, and the rules of `ignore` that let it match.
         """
         key = (*self._matching.quick_key(asked), _name_kind(is_websocket=is_websocket))
-        matching = []
-        for place in self._index.get(key, ()):
-            comparison = self._matching.compare(self.entries[place].request, asked)
-            if comparison.is_match:
-                matching.append((place, comparison))
-        with self._lock:
-            chosen = self._choose(matching)
-            if chosen is None:
-                return None
-            place, comparison = chosen
-            self._used.add(place)
-            self._ever_used.add(place)
+        places = self._index.get(key, ())
+        try:
+            taken = self._take_fresh(places, asked)
+            if taken is None and self._reuse != "once":
+                taken = self._take_again(places, asked)
+        finally:
+            self._contents.forget(asked)
+        if taken is None:
+            return None
+        place, comparison = taken
         return self.entries[place], comparison.ignored
 
-    def _choose(self, matching: Sequence[tuple[int, Comparison]]) -> tuple[int, Comparison] | None:
-        fresh = next((each for each in matching if each[0] not in self._used), None)
-        if fresh is not None or not matching or self._reuse == "once":
-            return fresh
-        if self._reuse == "repeat_last":
-            return matching[-1]
-        self._used -= {place for place, _ in matching}
-        return matching[0]
+    def _take_fresh(
+        self, places: Sequence[int], asked: RecordedRequest
+    ) -> tuple[int, Comparison] | None:
+        """Use the first recording that matches and is not used; the others are not looked at."""
+        for place in places:
+            if place in self._used:
+                continue
+            comparison = self._compare(place, asked)
+            if comparison.is_match and self._use(place):
+                return place, comparison
+        return None
+
+    def _take_again(
+        self, places: Sequence[int], asked: RecordedRequest
+    ) -> tuple[int, Comparison] | None:
+        is_last = self._reuse == "repeat_last"
+        order = reversed(places) if is_last else places
+        compared = ((place, self._compare(place, asked)) for place in order)
+        found = (each for each in compared if each[1].is_match)
+        if is_last:
+            return next(found, None)
+        matching = list(found)
+        if not matching:
+            return None
+        with self._lock:
+            fresh = next((each for each in matching if each[0] not in self._used), None)
+            if fresh is None:
+                self._used -= {place for place, _ in matching}
+                fresh = matching[0]
+            self._used.add(fresh[0])
+        return fresh
+
+    def _compare(self, place: int, asked: RecordedRequest) -> Comparison:
+        return self._matching.compare(self.entries[place].request, asked, self._contents)
+
+    def _use(self, place: int) -> bool:
+        """Take a recording as used; False if another request was faster."""
+        with self._lock:
+            if place in self._used:
+                return False
+            self._used.add(place)
+            self._ever_used.add(place)
+            return True
 
     def unused(self) -> list[Entry]:
         """Return the recordings that were never used."""
@@ -105,7 +140,8 @@ class Deck:
         lines += ["", f"not compared: {', '.join(self._matching.list_left_out())}"]
         if self._matching.ignoring.rules:
             lines.append(f"ignored: {', '.join(self._matching.ignoring.rules)}")
-        text = "\n".join(lines)
+        # What is no UTF-8 in a query is a lone surrogate here.
+        text = "\n".join(lines).encode("utf-8", "backslashreplace").decode()
         return f"{text[:TEXT_CHARACTERS]}\n"
 
     def _explain_one(

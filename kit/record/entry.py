@@ -281,6 +281,12 @@ class Entry:
         return self.frames is not None
 
     @property
+    def response_trailers(self) -> tuple[tuple[bytes, bytes], ...]:
+        """The fields that followed the response's body, as (name, value) pairs."""
+        given = self.kit.get("response_trailers") or ()
+        return tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in given)
+
+    @property
     def duration_s(self) -> float:
         """Seconds from its start to the response's end."""
         return self.timings.total_ms / 1000

@@ -10,7 +10,7 @@ from kit.expect.json_paths import Step, parse_path
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-KINDS: Final = ("query", "form", "part", "json", "body", "status", "frame")
+KINDS: Final = ("query", "form", "part", "json", "header", "body", "status", "frame")
 
 MAX_DEPTH: Final = 100
 """A document nested deeper than this is left as it is."""
@@ -22,7 +22,8 @@ class Ignoring:
     Args:
         rules: each one of "query:NAME", "form:NAME", "part:NAME", "json:PATH" (from `$`
             on, as `kit.expect.at_paths` has it), "json:NAME" (a member of that name at
-            any depth), "body", "status" and "frame" (what a client sends on websockets).
+            any depth), "header:NAME" (of a response that `verify` compares), "body", "status"
+            and "frame" (what a client sends on websockets).
 
     Raises:
         ConfigurationError: a rule is none of these.
@@ -42,16 +43,20 @@ class Ignoring:
         if kind not in KINDS or is_bare == bool(name):
             raise ConfigurationError(
                 'a rule of ignore is "query:NAME", "form:NAME", "part:NAME", "json:$.PATH", '
-                f'"json:NAME", "body", "status" or "frame", not {rule!r}'
+                f'"json:NAME", "header:NAME", "body", "status" or "frame", not {rule!r}'
             )
         if kind == "json" and name.startswith("$"):
             self._paths.append((name, parse_path(name)))
         else:
-            self._names[kind].add(name)
+            self._names[kind].add(name.lower() if kind == "header" else name)
 
     def has(self, kind: str) -> bool:
         """Tell whether "body", "status" or "frame" is left out as a whole."""
         return bool(self._names[kind])
+
+    def has_header(self, name: str) -> bool:
+        """Tell whether a header of that name, in lower case, is left out."""
+        return name in self._names["header"]
 
     def drop_fields(
         self, kind: str, fields: dict[str, list[Any]], ignored: set[str]

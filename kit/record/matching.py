@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import threading
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeGuard
 from urllib.parse import parse_qs, quote_from_bytes, unquote_to_bytes
 
 from kit.errors import BodyError, ConfigurationError
@@ -13,6 +14,7 @@ from kit.expect.checks import Check
 from kit.expect.diff import json_diff
 from kit.expect.multipart import parse_multipart
 from kit.expect.wording import describe_callable, explain_unequal, shorten, show_text
+from kit.limits import MIB
 from kit.messages.content import is_json, parse_json
 from kit.record.ignoring import Ignoring
 
@@ -26,6 +28,8 @@ WEIGHTS: Final = {"path": 8, "method": 4}
 """How far a request is off that differs in an aspect; 1 for the others."""
 FIELDS: Final = 10_000
 """A form of more fields is compared as bytes."""
+CONTENTS_BYTES: Final = 16 * MIB
+"""Of so many bytes of bodies what was read is kept; further ones are read each time."""
 REFINED: Final = 32
 """Of so many of the nearest recordings the differences are counted."""
 
@@ -78,12 +82,17 @@ class Matching:
         self.aspects: tuple[Aspect, ...] = tuple(map(_check_aspect, given))
         self.ignoring: Ignoring = Ignoring(ignore)
 
-    def compare(self, recorded: RecordedRequest, asked: RecordedRequest) -> Comparison:
-        """Compare a request with a recorded one."""
+    def compare(
+        self,
+        recorded: RecordedRequest,
+        asked: RecordedRequest,
+        contents: Contents | None = None,
+    ) -> Comparison:
+        """Compare a request with a recorded one; `contents` keeps what was read of bodies."""
         ignored: set[str] = set()
         checks, weight = [], 0
         for aspect in self.aspects:
-            check = self._check(aspect, recorded, asked, ignored)
+            check = self._check(aspect, recorded, asked, ignored, contents)
             checks.append(check)
             weight += 0 if check.ok else WEIGHTS.get(str(aspect), 1)
         return Comparison(checks, ignored, weight)
@@ -102,12 +111,14 @@ class Matching:
         if "body" in self.aspects:
             kind, value = read_content(request, self.ignoring, set())
             key += [kind, repr(_order(value))]
+        names = (each.partition(":")[2] for each in self.aspects if _is_header(each))
+        key += [_join_header(request, name) for name in names]
         return tuple(key)
 
     def list_left_out(self) -> list[str]:
         """Name what is not compared at all."""
         left_out = [aspect for aspect in ASPECTS if aspect not in self.aspects]
-        if not any(str(aspect).startswith("header:") for aspect in self.aspects):
+        if not any(map(_is_header, self.aspects)):
             left_out.append("headers")
         return left_out
 
@@ -127,6 +138,7 @@ class Matching:
         recorded: RecordedRequest,
         asked: RecordedRequest,
         ignored: set[str],
+        contents: Contents | None,
     ) -> Check:
         if not isinstance(aspect, str):
             is_held = bool(aspect(recorded, asked))
@@ -135,11 +147,11 @@ class Matching:
         if aspect == "query":
             return self._check_query(recorded, asked, ignored)
         if aspect == "body":
-            return compare_contents(recorded, asked, self.ignoring, ignored)
+            return compare_contents(recorded, asked, self.ignoring, ignored, contents)
         if aspect.startswith("header:"):
             name = aspect.partition(":")[2]
-            pair = [b", ".join(each.fields.get(name, [])) for each in (recorded, asked)]
-            return _check_equal(f"header {name}", *(each.decode("latin-1") for each in pair))
+            pair = (_join_header(each, name) for each in (recorded, asked))
+            return _check_equal(f"header {name}", *pair)
         if aspect == "path":
             return _check_equal("path", *(_normalize(each.path) for each in (recorded, asked)))
         return _check_equal(aspect, getattr(recorded, aspect), getattr(asked, aspect))
@@ -148,7 +160,13 @@ class Matching:
         self, kind: str, request: RecordedRequest, ignored: set[str]
     ) -> dict[str, list[str]]:
         try:
-            fields = parse_qs(request.query, keep_blank_values=True, max_num_fields=FIELDS)
+            # By bytes: those that are no UTF-8 differ too.
+            fields = parse_qs(
+                request.query,
+                keep_blank_values=True,
+                errors="surrogateescape",
+                max_num_fields=FIELDS,
+            )
         except ValueError:
             fields = {"": [request.query]}
         return self.ignoring.drop_fields(kind, fields, ignored)
@@ -160,8 +178,53 @@ class Matching:
         return _make_check("query", _diff(_unwrap(expected), _unwrap(actual)))
 
 
+class Contents:
+    """Keeps what was read of bodies, so that none is read for each comparison anew.
+
+    Safe from any thread.
+    """
+
+    __slots__ = ("_bytes", "_ignoring", "_lock", "_read")
+
+    def __init__(self, ignoring: Ignoring) -> None:
+        self._ignoring = ignoring
+        self._lock = threading.Lock()
+        self._read: dict[int, tuple[RecordedMessage, Any, set[str]]] = {}
+        self._bytes = 0
+
+    def read(self, message: RecordedMessage, ignored: set[str]) -> Any:
+        """Read a body as `read_content` does, or remember it."""
+        kept = self._read.get(id(message))
+        if kept is None:
+            rules: set[str] = set()
+            kept = message, read_content(message, self._ignoring, rules), rules
+            self._keep(kept)
+        _, content, rules = kept
+        ignored |= rules
+        return content
+
+    def _keep(self, kept: tuple[RecordedMessage, Any, set[str]]) -> None:
+        message = kept[0]
+        with self._lock:
+            is_new = id(message) not in self._read
+            if is_new and self._bytes + len(message.body) <= CONTENTS_BYTES:
+                self._bytes += len(message.body)
+                # The message is kept with it, or its id could become another's.
+                self._read[id(message)] = kept
+
+    def forget(self, message: RecordedMessage) -> None:
+        """Keep nothing of a message any more."""
+        with self._lock:
+            if self._read.pop(id(message), None) is not None:
+                self._bytes -= len(message.body)
+
+
 def compare_contents(
-    recorded: RecordedMessage, actual: RecordedMessage, ignoring: Ignoring, ignored: set[str]
+    recorded: RecordedMessage,
+    actual: RecordedMessage,
+    ignoring: Ignoring,
+    ignored: set[str],
+    contents: Contents | None = None,
 ) -> Check:
     """Compare two bodies by their media type; rules that left something out are added."""
     if ignoring.has("body"):
@@ -169,8 +232,9 @@ def compare_contents(
         return Check(ok=True, text="body: ignored")
     if recorded.is_truncated:
         return _compare_digests(recorded, actual)
-    kind, expected = read_content(recorded, ignoring, ignored)
-    actual_kind, given = read_content(actual, ignoring, ignored)
+    read = contents or Contents(ignoring)
+    kind, expected = read.read(recorded, ignored)
+    actual_kind, given = read.read(actual, ignored)
     if kind != actual_kind:
         if not recorded.body and not actual.body:
             return Check(ok=True, text="body: none")
@@ -294,9 +358,16 @@ def _rank(entry: Entry, comparison: Comparison, asked: RecordedRequest) -> tuple
     )
 
 
+def _join_header(request: RecordedRequest, name: str) -> str:
+    return b", ".join(request.fields.get(name, [])).decode("latin-1")
+
+
+def _is_header(aspect: object) -> TypeGuard[str]:
+    return isinstance(aspect, str) and aspect.startswith("header:") and len(aspect) > 7
+
+
 def _check_aspect(aspect: Any) -> Aspect:
-    is_header = isinstance(aspect, str) and aspect.startswith("header:") and len(aspect) > 7
-    if not callable(aspect) and aspect not in ASPECTS and not is_header:
+    if not callable(aspect) and aspect not in ASPECTS and not _is_header(aspect):
         raise ConfigurationError(
             f'match_on takes {", ".join(ASPECTS)}, "header:NAME" and functions, not {aspect!r}'
         )

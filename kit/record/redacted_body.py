@@ -8,31 +8,30 @@ from typing import TYPE_CHECKING, Any, Final
 from kit.errors import BodyError, LocalProtocolError
 from kit.expect.multipart import parse_multipart
 from kit.messages.content import dump_json, is_json, is_msgpack, media_type, parse_json
-from kit.record.redacted_fields import redact_pair
+from kit.record.redacted_fields import redact_field, redact_pair
+from kit.record.redacted_text import redact_looks, redact_prose, redact_string
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kit.record.rules import Rules
     from kit.record.sensitive import Secrets
+
+    Line = Callable[[str, Rules, Secrets], str]
 
 MAX_DEPTH: Final = 100
 """JSON nested more deeply is redacted as text."""
 
-# In text of any kind, JSON that does not parse or was cut off included, and scripts:
-# what a name, a colon or an equals sign, and a value look like.
-_NAME = r"""(?<![\w.\-])(?P<quote>(?:\\{0,8}["'])?)(?P<name>[A-Za-z][\w.\- ]{0,60})(?P=quote)"""
-_COLON = r"\s{0,40}:\s{0,40}"
-_MEMBER = re.compile(
-    rf"""{_NAME}{_COLON}(?P<open>\\{{0,8}}["'])(?P<value>(?:(?!(?P=open))(?:[^\\]|\\.)){{0,8192}})"""
+_SCRIPTS: Final = frozenset(
+    (
+        *("text/html", "application/xhtml+xml", "text/css", "text/javascript"),
+        *("application/javascript", "application/x-javascript", "application/ecmascript"),
+    )
 )
-_NUMBER = re.compile(rf"""{_NAME}(?<=["']){_COLON}(?P<value>-?[\d.]{{1,40}})""")
-_PARAMETER = re.compile(r"""(?<![\w.\-])(?P<name>[A-Za-z][\w.\-]{0,60})=(?P<value>[^\s&"'<>;,]+)""")
-_ELEMENT = re.compile(r"<(?P<name>[A-Za-z][\w.\-]{0,60})(?:\s[^<>]{0,200})?>(?P<value>[^<]+)</")
-_SCHEME = re.compile(
-    r"\b(?P<name>Bearer|Basic)[ +](?P<value>[A-Za-z0-9\-._~+/]{8,}=*)", re.IGNORECASE
-)
+"""Media types in which a name and a colon are no header field."""
 
 
-class _Deep(Exception):  # noqa: N818 - never leaves the module
+class Deep(Exception):  # noqa: N818 - never leaves the redaction
     """A value is nested too deeply."""
 
 
@@ -53,9 +52,9 @@ def redact_body(body: bytes, content_type: str, rules: Rules, secrets: Secrets) 
     if is_json(content_type) or (not kind.startswith("text/") and _is_like_json(body)):
         try:
             return _redact_json(body, rules, secrets)
-        except (BodyError, _Deep):
+        except (BodyError, Deep):
             return _redact_lines(body, rules, secrets)
-    return _redact_lines(body, rules, secrets)
+    return _redact_lines(body, rules, secrets, redact_looks if kind in _SCRIPTS else redact_prose)
 
 
 def _is_like_json(body: bytes) -> bool:
@@ -64,57 +63,77 @@ def _is_like_json(body: bytes) -> bool:
 
 def _redact_json(body: bytes, rules: Rules, secrets: Secrets) -> bytes:
     value = parse_json(body)
-    redacted = _redact_tree(value, rules, secrets, depth=0)
+    redacted = redact_tree(value, rules, secrets)
     if redacted == value:
         return body
     try:
         return dump_json(redacted)
     except LocalProtocolError:
-        raise _Deep from None
+        raise Deep from None
 
 
-def _redact_tree(value: Any, rules: Rules, secrets: Secrets, *, depth: int) -> Any:
+def redact_tree(value: Any, rules: Rules, secrets: Secrets, *, depth: int = 0) -> Any:
+    """Redact a JSON value: what sensitive names stand for, and what texts hold.
+
+    Raises:
+        Deep: it is nested too deeply.
+    """
     if depth > MAX_DEPTH:
-        raise _Deep
+        raise Deep
     if isinstance(value, dict):
+        named = _find_named(value)
         return {
-            name: _redact_member(str(name), one, rules, secrets, depth=depth + 1)
+            name: _redact_member(named.get(name, str(name)), one, rules, secrets, depth=depth + 1)
             for name, one in value.items()
         }
     if isinstance(value, list):
-        return [_redact_tree(one, rules, secrets, depth=depth + 1) for one in value]
-    if isinstance(value, str) and value[:1] in ("{", "["):
-        return _redact_inner(value, rules, secrets)
-    return value
+        if len(value) == 2 and isinstance(value[0], str) and value[0] in rules.names:
+            return [
+                value[0],
+                _redact_member(value[0], value[1], rules, secrets, depth=depth + 1),
+            ]
+        return [redact_tree(one, rules, secrets, depth=depth + 1) for one in value]
+    return _redact_inner(value, rules, secrets) if isinstance(value, str) else value
+
+
+def _find_named(value: dict[Any, Any]) -> dict[Any, str]:
+    """Tell what `value` stands for in `{"name": "token", "value": "..."}`."""
+    name = value.get("name", value.get("key"))
+    return {"value": name} if isinstance(name, str) else {}
 
 
 def _redact_inner(text: str, rules: Rules, secrets: Secrets) -> str:
-    """Redact JSON that is kept as text in JSON."""
-    try:
-        raw = text.encode()
-        redacted = _redact_json(raw, rules, secrets)
-    except (BodyError, _Deep, UnicodeError):
-        return text
-    return text if redacted is raw else redacted.decode()
+    """Redact a text in JSON, which may be JSON itself."""
+    if text[:1] in ("{", "["):
+        try:
+            raw = text.encode()
+            redacted = _redact_json(raw, rules, secrets)
+        except (BodyError, Deep, UnicodeError):
+            pass
+        else:
+            return text if redacted is raw else redacted.decode()
+    return redact_string(text, rules, secrets)
 
 
 def _redact_member(name: str, value: Any, rules: Rules, secrets: Secrets, *, depth: int) -> Any:
     if isinstance(value, dict | list):
         if name in rules.names:
             return _redact_leaves(value, rules, secrets, depth=depth)
-        return _redact_tree(value, rules, secrets, depth=depth)
+        return redact_tree(value, rules, secrets, depth=depth)
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
+        if name.lower() in ("cookie", "set-cookie"):
+            return redact_field(name, value, rules, secrets)
         redacted = rules.redact_value("json", name, value, secrets)
-        return redacted if redacted != value else _redact_tree(value, rules, secrets, depth=depth)
+        return redacted if redacted != value else redact_tree(value, rules, secrets, depth=depth)
     return rules.placeholder if name in rules.names else value
 
 
 def _redact_leaves(value: Any, rules: Rules, secrets: Secrets, *, depth: int) -> Any:
     """Redact all that a sensitive name stands for, and leave its form."""
     if depth > MAX_DEPTH:
-        raise _Deep
+        raise Deep
     if isinstance(value, dict):
         return {
             name: _redact_leaves(one, rules, secrets, depth=depth + 1)
@@ -134,9 +153,9 @@ def _redact_msgpack(body: bytes, rules: Rules, secrets: Secrets) -> bytes:
 
     try:
         value = msgspec.msgpack.decode(body)
-        redacted = _redact_tree(value, rules, secrets, depth=0)
+        redacted = redact_tree(value, rules, secrets)
         return body if redacted == value else msgspec.msgpack.encode(redacted)
-    except (ValueError, TypeError, RecursionError, _Deep):
+    except (ValueError, TypeError, RecursionError, Deep):
         return body
 
 
@@ -187,7 +206,9 @@ def _redact_part(
     return redact_body(content, content_type, rules, secrets)
 
 
-def _redact_lines(body: bytes, rules: Rules, secrets: Secrets) -> bytes:
+def _redact_lines(
+    body: bytes, rules: Rules, secrets: Secrets, redact_text: Line = redact_prose
+) -> bytes:
     """Redact text: lines that hold JSON (events, JSON lines) by name, others by looks."""
     try:
         text = body.decode()
@@ -196,13 +217,13 @@ def _redact_lines(body: bytes, rules: Rules, secrets: Secrets) -> bytes:
             return body
         text = body.decode("utf-8", "surrogateescape")
     lines = text.split("\n")
-    redacted = [_redact_line(line, rules, secrets) for line in lines]
+    redacted = [_redact_line(line, rules, secrets, redact_text) for line in lines]
     if redacted == lines:
         return body
     return "\n".join(redacted).encode("utf-8", "surrogateescape")
 
 
-def _redact_line(line: str, rules: Rules, secrets: Secrets) -> str:
+def _redact_line(line: str, rules: Rules, secrets: Secrets, redact_text: Line) -> str:
     start = 0
     if line.startswith("data:"):
         start = 6 if line[5:6] == " " else 5
@@ -210,35 +231,11 @@ def _redact_line(line: str, rules: Rules, secrets: Secrets) -> str:
         raw = line[start:].rstrip("\r").encode("utf-8", "surrogateescape")
         try:
             redacted = _redact_json(raw, rules, secrets)
-        except (BodyError, _Deep):
+        except (BodyError, Deep):
             pass
         else:
             if redacted is raw:
                 return line
             end = "\r" if line.endswith("\r") else ""
             return line[:start] + redacted.decode() + end
-    return _redact_looks(line, rules, secrets)
-
-
-def _redact_looks(text: str, rules: Rules, secrets: Secrets) -> str:
-    """Redact what looks like a name and its secret."""
-
-    def change(found: re.Match[str]) -> str:
-        value = found["value"]
-        if found["name"] not in rules.names or value == rules.placeholder:
-            return found[0]
-        secrets.learn(value)
-        start, end = (at - found.start() for at in found.span("value"))
-        return found[0][:start] + rules.placeholder + found[0][end:]
-
-    def hide(found: re.Match[str]) -> str:
-        secrets.learn(found["value"])
-        return f"{found['name']} {rules.placeholder}"
-
-    if '"' in text or "'" in text:
-        text = _NUMBER.sub(change, _MEMBER.sub(change, text))
-    if "=" in text:
-        text = _PARAMETER.sub(change, text)
-    if "</" in text:
-        text = _ELEMENT.sub(change, text)
-    return _SCHEME.sub(hide, text) if rules.is_default else text
+    return redact_text(line, rules, secrets)

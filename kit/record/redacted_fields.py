@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote_plus, unquote, unquote_plus
 
 if TYPE_CHECKING:
@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from kit.record.rules import Rules
     from kit.record.sensitive import Secrets
 
-_CREDENTIALS = frozenset(
+CREDENTIALS: Final = frozenset(
     {"authorization", "proxy-authorization", "authentication", "x-authorization"}
 )
+"""Fields of a scheme and what must not be seen."""
 _WITH_URLS = frozenset(
     {"location", "content-location", "referer", "link", "refresh", "origin", "x-original-url"}
 )
@@ -32,26 +33,32 @@ def redact_headers(
 ) -> tuple[tuple[bytes, bytes], ...]:
     """Redact header fields; none is added or left out."""
     return tuple(
-        (name, _redact_field(name, value, rules, secrets) if value else value)
+        (name, _redact_raw_field(name, value, rules, secrets) if value else value)
         for name, value in headers
     )
 
 
-def _redact_field(raw_name: bytes, raw_value: bytes, rules: Rules, secrets: Secrets) -> bytes:
-    name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
-    lower = name.lower()
-    if lower == "cookie":
-        redacted = _redact_cookies(value, rules, secrets)
-    elif lower == "set-cookie":
-        pair, separator, attributes = value.partition(";")
-        redacted = _redact_cookie(pair, rules, secrets) + separator + attributes
-    elif lower in _CREDENTIALS and rules.is_default:
-        redacted = _redact_credentials(value, rules, secrets)
-    elif lower in _WITH_URLS:
-        redacted = redact_url(value, rules, secrets)
-    else:
-        redacted = rules.redact_value("header", name, value, secrets)
+def _redact_raw_field(raw_name: bytes, raw_value: bytes, rules: Rules, secrets: Secrets) -> bytes:
+    value = raw_value.decode("latin-1")
+    redacted = redact_field(raw_name.decode("latin-1"), value, rules, secrets)
     return raw_value if redacted == value else redacted.encode("latin-1", "backslashreplace")
+
+
+def redact_field(name: str, value: str, rules: Rules, secrets: Secrets) -> str:
+    """Redact the value of a header field or a trailer field."""
+    lower = name.lower()
+    if rules.names.is_kept(name):
+        return value
+    if lower == "cookie":
+        return _redact_cookies(value, rules, secrets)
+    if lower == "set-cookie":
+        pair, separator, attributes = value.partition(";")
+        return _redact_cookie(pair, rules, secrets) + separator + attributes
+    if lower in CREDENTIALS and rules.is_default:
+        return _redact_credentials(value, rules, secrets)
+    if lower in _WITH_URLS:
+        return redact_url(value, rules, secrets)
+    return rules.redact_value("header", name, value, secrets)
 
 
 def _redact_cookies(value: str, rules: Rules, secrets: Secrets) -> str:
@@ -63,7 +70,8 @@ def _redact_cookie(pair: str, rules: Rules, secrets: Secrets) -> str:
     bare = value.strip(' \t"')
     if not separator or not bare:
         return pair
-    if rules.is_default and bare != rules.placeholder:
+    is_kept = rules.names.is_kept(name.strip())
+    if rules.is_default and not is_kept and bare != rules.placeholder:
         secrets.learn(bare)
         return f"{name}={rules.placeholder}"
     return f"{name}={rules.redact_value('cookie', name.strip(), value, secrets)}"
@@ -93,7 +101,7 @@ def _learn_basic(credentials: str, secrets: Secrets) -> None:
 def redact_url(url: str, rules: Rules, secrets: Secrets) -> str:
     """Redact a URL: user and password, and the parameters of path, query and fragment."""
     if rules.is_default:
-        url = _USER.sub(lambda found: _redact_user(found, rules, secrets), url)
+        url = _USER.sub(lambda found: redact_user(found, rules, secrets), url)
     if not any(mark in url for mark in "?#;"):
         return url
     ends = [at for at in (url.find("?"), url.find("#")) if at >= 0]
@@ -103,7 +111,8 @@ def redact_url(url: str, rules: Rules, secrets: Secrets) -> str:
     return path + rest
 
 
-def _redact_user(found: re.Match[str], rules: Rules, secrets: Secrets) -> str:
+def redact_user(found: re.Match[str], rules: Rules, secrets: Secrets) -> str:
+    """Redact the password in what a URL has before its host: scheme, then user and password."""
     user, separator, password = found[2].partition(":")
     if not separator or not password or password == rules.placeholder:
         return found[0]

@@ -4,9 +4,15 @@ What a sensitive name stands for becomes the placeholder, the same one for every
 secret: a request recorded with one token so still matches a request with another,
 which a digest of the token would prevent, and would give away short ones besides.
 
-Three steps: values under sensitive names, wherever names are; what the patterns and
-functions of the user find; and last, in every place, the values found by the first
-step, as secrets come back in paths, echoes, error texts and tracebacks.
+Three steps: values under sensitive names, wherever names are, and what looks like that
+in texts; what the patterns and functions of the user find; and last, in every place, the
+values found by the first step, as secrets come back in paths, echoes, error texts and
+tracebacks. In every place only those are searched that are unlikely to be anything else:
+of at least 8 characters, letters and digits among them, or 16 with a letter. Shorter ones
+are searched in the error and the tracebacks of their own entry.
+
+What cannot be searched, a body in a content coding that is not undone, is left out, and
+the entry's `_kit` says so in `left_out`.
 """
 
 from __future__ import annotations
@@ -14,8 +20,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from kit.record.redacted_body import redact_body
-from kit.record.redacted_fields import redact_headers, redact_url
+from kit.record.redacted_body import Deep, redact_body, redact_tree
+from kit.record.redacted_fields import redact_field, redact_headers, redact_url
+from kit.record.redacted_text import redact_head, redact_string
 from kit.record.rules import Rules, ValueRule
 from kit.record.sensitive import Secrets
 
@@ -37,6 +44,8 @@ M = TypeVar("M", bound="RecordedMessage")
 
 PLACEHOLDER: Final = "REDACTED"
 
+_TRAILERS: Final = ("request_trailers", "response_trailers")
+
 
 class Redaction:
     """What is taken out of a recording; immutable, and safe from any thread.
@@ -46,7 +55,9 @@ class Redaction:
             JSON members that stand for secrets, beside the usual ones. Case, hyphens,
             underscores and dots make no difference. A compiled pattern is searched in
             names as they came.
-        keep: names, or patterns, that are none, whatever the other rules say.
+        keep: names, or patterns, that are none, whatever the other rules say; of cookies
+            and the Authorization fields too. The name of a content coding, such as "br",
+            keeps bodies that cannot be searched, as they are in it.
         patterns: compiled patterns (or texts of patterns) that are searched in URLs,
             header values, bodies that are text, websocket messages and error texts.
             What a match's groups hold is taken out, or all of it if it has none.
@@ -126,11 +137,12 @@ class Redaction:
         for entry in entries:
             kept.append(self._redact_named(entry, secrets))
             note()
+        shown = [self._redact_page(page, secrets) for page in pages]
         scrub = _Scrub(secrets, self._rules)
         for at, entry in enumerate(kept):
             kept[at] = scrub.entry(entry)
             note()
-        return kept, [scrub.page(page) for page in pages]
+        return kept, [scrub.page(page) for page in shown]
 
     def redact_entry(self, entry: Entry, secrets: Secrets | None = None) -> Entry:
         """Redact one entry.
@@ -161,10 +173,13 @@ class Redaction:
 
     def redact_text(self, text: str, secrets: Secrets | None = None) -> str:
         """Redact a text: JSON by its names, anything else by what looks like a secret."""
-        secrets = self.secrets() if secrets is None else secrets
         raw = text.encode("utf-8", "surrogatepass")
-        redacted = redact_body(raw, "", self._rules, secrets)
-        return _Scrub(secrets, self._rules).bytes(redacted).decode("utf-8", "surrogatepass")
+        return self.redact_message(raw, secrets).decode("utf-8", "surrogatepass")
+
+    def redact_message(self, data: bytes, secrets: Secrets | None = None) -> bytes:
+        """Redact a websocket message, as it is redacted in its entry: for comparing."""
+        secrets = self.secrets() if secrets is None else secrets
+        return _Scrub(secrets, self._rules).bytes(redact_body(data, "", self._rules, secrets))
 
     # Under names
 
@@ -173,15 +188,46 @@ class Redaction:
         request = self._redact_named_request(entry.request, secrets)
         response = self._redact_message(entry.response, secrets)
         frames = self._redact_frames(entry.frames, secrets)
+        kit = self._redact_extras(entry, secrets)
+        error = response.error
+        if error is not None:
+            error = redact_string(error, self._rules, secrets)
         scrub = _Scrub(secrets, self._rules, is_near=True)
-        error = None if response.error is None else scrub.text(response.error)
         return replace(
             entry,
             request=request,
-            response=replace(response, error=error),
+            response=replace(response, error=None if error is None else scrub.text(error)),
             frames=frames,
-            kit=scrub.value(entry.kit),
+            pageref=redact_string(entry.pageref, self._rules, secrets),
+            kit=scrub.value(kit),
         )
+
+    def _redact_extras(self, entry: Entry, secrets: Secrets) -> dict[str, Any]:
+        kit = self._redact_facts(entry.kit, secrets)
+        bodies = {"request_body": entry.request, "response_body": entry.response}
+        left_out = {
+            name: "in a content coding that is not undone, so it cannot be searched for secrets"
+            for name, message in bodies.items()
+            if self._is_unsearchable(message)
+        }
+        return {**kit, "left_out": left_out} if left_out else kit
+
+    def _redact_facts(self, facts: dict[str, Any], secrets: Secrets) -> dict[str, Any]:
+        """Redact what HAR has no place for: heads and trailers as such, the rest as JSON."""
+        rules = self._rules
+        redacted: dict[str, Any] = {}
+        for name, value in facts.items():
+            if name == "unparsed" and isinstance(value, str):
+                redacted[name] = redact_head(value, rules, secrets)
+            elif name in _TRAILERS and isinstance(value, list):
+                redacted[name] = [_redact_trailer(field, rules, secrets) for field in value]
+            else:
+                redacted[name] = _redact_fact(name, value, rules, secrets)
+        return redacted
+
+    def _redact_page(self, page: Page, secrets: Secrets) -> Page:
+        id_, title = (redact_string(text, self._rules, secrets) for text in (page.id, page.title))
+        return replace(page, id=id_, title=title, kit=self._redact_facts(page.kit, secrets))
 
     def _redact_named_request(self, request: RecordedRequest, secrets: Secrets) -> RecordedRequest:
         url = redact_url(request.url, self._rules, secrets)
@@ -190,10 +236,18 @@ class Redaction:
     def _redact_message(self, message: M, secrets: Secrets) -> M:
         headers = redact_headers(message.headers, self._rules, secrets)
         changed = _with_headers(message, headers)
+        if self._is_unsearchable(message):
+            return _leave_body_out(changed)
         if message.body and not message.is_encoded:
             body = redact_body(message.body, message.content_type, self._rules, secrets)
             changed = with_body(changed, body)
         return changed
+
+    def _is_unsearchable(self, message: RecordedMessage) -> bool:
+        if not message.is_encoded or not message.body:
+            return False
+        codings = message.fields.tokens(b"content-encoding")
+        return not any(map(self._rules.names.is_kept, codings))
 
     def _redact_frames(
         self, frames: tuple[RecordedFrame, ...] | None, secrets: Secrets
@@ -286,6 +340,28 @@ def map_messages(
     for parts in begun.values():
         _change_message(changed, parts, change)
     return tuple(changed)
+
+
+def _redact_trailer(field: Any, rules: Rules, secrets: Secrets) -> Any:
+    if isinstance(field, list) and len(field) == 2 and all(isinstance(one, str) for one in field):
+        return [field[0], redact_field(field[0], field[1], rules, secrets)]
+    return _redact_fact("", field, rules, secrets)
+
+
+def _redact_fact(name: str, value: Any, rules: Rules, secrets: Secrets) -> Any:
+    try:
+        return redact_tree({name: value}, rules, secrets)[name]
+    except Deep:
+        return rules.placeholder
+
+
+def _leave_body_out(message: M) -> M:
+    """Leave out a body that cannot be searched; its size on the wire is still told."""
+    headers = tuple(pair for pair in message.headers if pair[0].lower() != b"content-encoding")
+    facts: dict[str, Any] = {"body": b"", "is_encoded": False, "is_truncated": True, "sha256": None}
+    if hasattr(message, "marks"):
+        facts["marks"] = ()
+    return replace(_with_headers(message, headers), **facts)
 
 
 def _note_nothing() -> None:

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from kit.record.entry import Entry, RecordedChunk
     from kit.record.har.websockets import Message
     from kit.record.ignoring import Ignoring
-    from kit.record.redaction import Redaction
 
 Pace = Literal["causal", "timed", "fast"]
 """When what was recorded in pieces is sent.
@@ -83,6 +82,9 @@ class ReplayEndpoint(Endpoint):
         response = self.entry.response
         if not 200 <= response.status <= 599:
             return ErrorResponse(_describe_no_response(response), 502)
+        if reason := _find_left_out(self.entry):
+            text = f"the body of {self.name} was left out when it was written: {reason}\n"
+            return ErrorResponse(text, 502)
         fields = list(response.sendable_headers)
         payload: Any = response.body
         if response.status in _NO_BODY:
@@ -93,7 +95,9 @@ class ReplayEndpoint(Endpoint):
             fields += [(b"Content-Length", each) for each in lengths[:1]]
         elif response.marks:
             payload = play_chunks(response.chunks, is_timed=self._pace == "timed")
-        made = Response(payload, response.status, fields)
+        # Not where no body is sent for them to follow.
+        trailers = self.entry.response_trailers if payload not in (None, ()) else ()
+        made = Response(payload, response.status, fields, trailers=trailers or None)
         made._content_type = None  # what was not told of the payload is not told now
         return made
 
@@ -132,7 +136,9 @@ class SocketPlayer:
         entry: what was recorded.
         pace: when what was recorded is sent.
         ignoring: what of the client's messages is not compared.
-        redaction: how what the client sends is redacted before it is compared.
+        ignored: the rules that left something out are added here.
+        redact: redacts what the client sends, and what is recorded of it, before they are
+            compared.
         note: told what the client sent that was not recorded.
     """
 
@@ -142,7 +148,8 @@ class SocketPlayer:
         pace: Pace,
         *,
         ignoring: Ignoring,
-        redaction: Redaction | None,
+        ignored: set[str],
+        redact: Callable[[bytes], bytes] | None,
         note: Callable[[str], object],
     ) -> None:
         messages = join_frames(entry.frames or ())
@@ -150,7 +157,8 @@ class SocketPlayer:
         self._script = [each for each in messages if each.opcode <= _CLOSE or _is_ping(each)]
         self._at = 0
         self._ignoring = ignoring
-        self._redaction = redaction
+        self._ignored = ignored
+        self._redact = redact
         self._note = note
         self._pace = pace
         self._sent_by_client = 0
@@ -246,24 +254,34 @@ class SocketPlayer:
         if expected.opcode == _CLOSE:
             return "expected its Close"
         if self._ignoring.has("frame"):
+            self._ignored.add("frame")
             return None
-        return compare_messages(expected, payload, self._ignoring, self._redaction)
+        return compare_messages(
+            expected, payload, self._ignoring, self._redact, ignored=self._ignored
+        )
 
 
 def compare_messages(
-    expected: Message, payload: str | bytes, ignoring: Ignoring, redaction: Redaction | None
+    expected: Message,
+    payload: str | bytes,
+    ignoring: Ignoring,
+    redact: Callable[[bytes], bytes] | None,
+    *,
+    ignored: set[str],
 ) -> str | None:
-    """Say how a websocket message differs from a recorded one; None if it does not."""
+    """Say how a websocket message differs from a recorded one; None if it does not.
+
+    The rules that left something out are added to `ignored`.
+    """
     is_text = isinstance(payload, str)
     if is_text != (expected.opcode == _TEXT):
         kinds = ("Text", "Binary") if is_text else ("Binary", "Text")
         return f"expected {kinds[1]}, got {kinds[0]}"
     said = [expected.data, payload.encode() if isinstance(payload, str) else payload]
-    if is_text and redaction is not None:
-        texts = [redaction.redact_text(data.decode("utf-8", "replace")) for data in said]
-        said = [text.encode("utf-8", "surrogatepass") for text in texts]
+    if redact is not None:
+        said = list(map(redact, said))
     recorded, actual = map(as_message, said)
-    check = compare_contents(recorded, actual, ignoring, set())
+    check = compare_contents(recorded, actual, ignoring, ignored)
     return None if check.ok else "; ".join((check.text, *check.diff))
 
 
@@ -314,6 +332,13 @@ def as_message(data: bytes) -> RecordedMessage:
 
 def _is_ping(message: Message) -> bool:
     return message.opcode == _PING and message.direction == RECEIVE
+
+
+def _find_left_out(entry: Entry) -> str:
+    """Tell why there is no body to be sent, "" where there is one, or was none."""
+    left_out = entry.kit.get("left_out")
+    told = left_out.get("response_body") if isinstance(left_out, dict) else None
+    return shorten(str(told)) if told and not entry.response.body else ""
 
 
 def _describe_no_response(response: RecordedResponse) -> str:

@@ -20,11 +20,11 @@ NAMES: Final = frozenset(
         *("token", "accesstoken", "refreshtoken", "idtoken", "authtoken", "bearertoken"),
         *("xauthtoken", "xcsrftoken", "xxsrftoken", "csrftoken", "xsrftoken", "csrf", "xsrf"),
         *("csrfmiddlewaretoken", "authenticitytoken", "requestverificationtoken"),
-        *("secret", "clientsecret", "clientassertion", "codeverifier", "passphrase"),
+        *("secret", "clientsecret", "clientassertion", "codeverifier", "passphrase", "passcode"),
         *("password", "passwd", "pwd", "newpassword", "oldpassword", "otp", "totp"),
         *("session", "sessionid", "sessionkey", "sessiontoken", "sid", "jsessionid", "phpsessid"),
         *("credential", "credentials", "signature", "sig", "xamzsignature", "xamzcredential"),
-        *("xamzsecuritytoken", "xgoogsignature", "cardnumber", "cvv", "cvc"),
+        *("xamzsecuritytoken", "xgoogsignature", "xgoogcredential", "cardnumber", "cvv", "cvc"),
     ]
 )
 """Without case, hyphens, underscores, dots and blanks."""
@@ -93,9 +93,15 @@ class SensitiveNames:
                 self._known[name] = known
         return known
 
+    def is_kept(self, name: str) -> bool:
+        """Tell whether a name is none by a rule of the user."""
+        if not self._never and not self._never_patterns:
+            return False
+        return fold(name) in self._never or any(one.search(name) for one in self._never_patterns)
+
     def _decide(self, name: str) -> bool:
         folded = fold(name)
-        if folded in self._never or any(one.search(name) for one in self._never_patterns):
+        if self.is_kept(name):
             return False
         if folded in self._names or any(one.search(name) for one in self._patterns):
             return True
@@ -124,7 +130,9 @@ class Secrets:
     """Values that were found under sensitive names, to be found elsewhere too.
 
     A test's token comes back: in a path, in an error's text, in a log line. What is
-    learned is bounded; values that might be ordinary words are not learned.
+    learned is bounded. Values that might be ordinary words or numbers (of fewer than 8
+    characters, of digits alone) are found again only in the error and the tracebacks of
+    their own entry: in a path or a body, something else may be equal.
 
     Args:
         placeholder: what takes their place.
@@ -145,7 +153,7 @@ class Secrets:
         if not _FEWEST_NEAR <= len(value) <= _MAX_LENGTH or self._placeholder in value:
             return
         self._near[value] = None
-        if value in self._values or not _is_distinct(value):
+        if value in self._values or not is_distinct(value):
             return
         if len(self._values) >= _MAX_LEARNED:
             self.not_learned += 1
@@ -183,8 +191,11 @@ def _sort_by_length(forms: Iterable[bytes]) -> list[bytes]:
     return sorted(forms, key=lambda form: (-len(form), form))
 
 
-def _is_distinct(value: str) -> bool:
-    """Tell whether a value is unlikely to be something else that happens to be equal."""
+def is_distinct(value: str) -> bool:
+    """Tell whether a value is unlikely to be something else that happens to be equal.
+
+    It has at least 8 characters, letters and digits among them, or 16 with a letter.
+    """
     if len(value) < _FEWEST or fold(value) in NAMES:
         return False
     has_digit = any(character.isdigit() for character in value)

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from kit.errors import BodyError, LimitError
 from kit.limits import MIB
 from kit.messages.content import decode_content
-from kit.record.entry import RecordedMessage, RecordedRequest
+from kit.record.boundaries import settle_boundary
+from kit.record.entry import RecordedMessage, RecordedRequest, RecordedResponse
 from kit.record.heads import to_origin_form
 
 if TYPE_CHECKING:
     from kit.messages import Request
     from kit.record.entry import Entry
+    from kit.record.exchange import Exchange
 
 M = TypeVar("M", bound=RecordedMessage)
 
@@ -46,28 +48,47 @@ def read_request(request: Request, base: str) -> RecordedRequest:
         body = decode_content(request.raw_headers, body, DECODED_BYTES)
     except (BodyError, LimitError):
         is_encoded = True
-    return RecordedRequest(
-        method=request.method,
-        url=f"{base}{target}" if base and target.startswith("/") else request.url,
-        headers=tuple(request.raw_headers),
-        body=body,
-        is_encoded=is_encoded,
+    return settle_boundary(
+        RecordedRequest(
+            method=request.method,
+            url=f"{base}{target}" if base and target.startswith("/") else request.url,
+            headers=tuple(request.raw_headers),
+            body=body,
+            is_encoded=is_encoded,
+        )
     )
 
 
 def tidy_entry(entry: Entry) -> Entry:
     """Leave out what differs from run to run although the same happened, but for times."""
-    response = _tidy(entry.response)
+    response = _decode(_tidy(entry.response))
     if response.marks and response.media_type not in STREAMS:
         response = replace(response, marks=())
     return replace(
         entry,
-        request=_tidy(entry.request),
+        request=tidy_request(_tidy(entry.request)),
         response=response,
         server_ip="",
         connection="",
         kit={name: value for name, value in entry.kit.items() if name not in _OF_ONE_RUN},
     )
+
+
+def tidy_request(request: RecordedRequest) -> RecordedRequest:
+    """Write a request as `read_request` does, whoever has recorded it."""
+    return settle_boundary(_decode(request))
+
+
+def _decode(message: M) -> M:
+    """Undo codings that were left because much comes of it, as what is compared has none."""
+    has_marks = isinstance(message, RecordedResponse) and message.marks != ()
+    if not message.is_encoded or message.is_truncated or has_marks:
+        return message
+    try:
+        body = decode_content(list(message.headers), message.body, DECODED_BYTES)
+    except (BodyError, LimitError):
+        return message
+    return replace(message, body=body, is_encoded=False)
 
 
 def _tidy(message: M) -> M:
@@ -76,3 +97,12 @@ def _tidy(message: M) -> M:
         return message
     # The head's size would tell of the fields that are gone.
     return replace(message, headers=kept, headers_size=-1)
+
+
+def is_whole(exchange: Exchange) -> bool:
+    """Tell whether nothing of an exchange was too large to be kept."""
+    log = exchange.frame_log
+    if log is not None and (log.dropped_frames or log.dropped_bytes):
+        return False
+    contents = (exchange.request_content, exchange.response_content)
+    return all(isinstance(each, bytes) or each.is_complete for each in contents)

@@ -6,7 +6,7 @@ import difflib
 from typing import TYPE_CHECKING, NamedTuple
 
 from kit.errors import RemoteProtocolError
-from kit.routing.patterns import Pattern, split_path
+from kit.routing.patterns import Pattern, split_path, suggest_wildcard
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -123,16 +123,21 @@ def _compare_components(pattern: Pattern, parts: list[str]) -> list[tuple[bool, 
         text = pattern.components[index]
         want = f":{next(names)}" if text is None else f'"{text}"'
         if index >= len(parts):
-            conditions.append((False, f"component {index}, {want}, is missing"))
+            hint = _hint_at_wildcard(text)
+            conditions.append((False, f"component {index}, {want}, is missing{hint}"))
         elif text is None:
             conditions.append(_compare_wildcard(index, want, parts[index]))
         elif text == parts[index]:
             conditions.append((True, f"component {index} is {want}"))
         else:
-            conditions.append(
-                (False, f'component {index} is "{show_text(parts[index])}", not {want}')
-            )
+            given = f'component {index} is "{show_text(parts[index])}", not {want}'
+            conditions.append((False, f"{given}{_hint_at_wildcard(text)}"))
     return conditions + _compare_rest(pattern, parts)
+
+
+def _hint_at_wildcard(text: str | None) -> str:
+    meant = None if text is None else suggest_wildcard(text)
+    return "" if meant is None else f': a wildcard is written "{meant}"'
 
 
 def _compare_wildcard(index: int, want: str, part: str) -> tuple[bool, str]:

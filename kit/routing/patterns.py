@@ -36,6 +36,7 @@ RUN_SUFFIXES = "?+*"
 
 _BROKEN_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 _NAME_END = re.compile(r"[^\w-]")
+_FOREIGN_WILDCARD = re.compile(r"<(?:\w+:)?([\w-]+)>|\{([\w-]+)(?::\w+)?\}|\*+")
 _NOT_IN_A_PATH = re.compile("[?#\ud800-\udfff]")
 
 
@@ -99,7 +100,7 @@ class Pattern:
             PatternError: it is malformed; the error tells the index.
         """
         if not isinstance(text, str):
-            raise PatternError(text, 0, f"a pattern is a str, not {type(text).__name__}")
+            raise PatternError(text, 0, _describe_type(text))
         if not text.startswith("/"):
             raise PatternError(text, 0, 'it must start with "/"')
         self.text = text
@@ -141,6 +142,25 @@ class Pattern:
         if not rest or rest == [""]:
             return self.run != "+"
         return "" not in rest and (len(rest) == 1 or self.run != "?")
+
+
+def suggest_wildcard(component: str) -> str | None:
+    """Write as a wildcard what is one in the patterns of other tools; None if it is none."""
+    found = _FOREIGN_WILDCARD.fullmatch(component)
+    if found is None:
+        return None
+    return f":{found[1] or found[2]}" if found[1] or found[2] else ":rest+"
+
+
+def _describe_type(given: object) -> str:
+    if given is ...:
+        return 'a pattern is a str, not ...: any path is "/:path*"'
+    if isinstance(given, re.Pattern):
+        return (
+            'a pattern is a str, not a regular expression: any path is "/:path*", and a stub asks '
+            "more by match=lambda request: re.search(..., request.path)"
+        )
+    return f"a pattern is a str, not {type(given).__name__}"
 
 
 class _Compiler:

@@ -64,12 +64,33 @@ class AssertingServer(HTTPServer):
         to: Callable[..., Any] | str | None = None,
         matches: Mapping[str, str] | None = None,
     ) -> dict[str, str]:
-        """Assert that a route takes a request; see `kit.testing.assert_route`."""
+        """Assert that a route of the server takes a request, without sending it.
+
+        Args:
+            method: the request's method; "WEBSOCKET" for a websocket handshake.
+            target: path and query, as in a request line.
+            to: the route that must take it: its handler, the handler's name, or its pattern.
+            matches: what the pattern's names must stand for, all of them.
+
+        Returns:
+            What the pattern's names stand for.
+
+        Raises:
+            AssertionError: another route takes the request, or none.
+        """
         __tracebackhide__ = True
         return assert_route(self, method, target, to=to, matches=matches)
 
     def assert_no_route(self, method: str, target: str) -> None:
-        """Assert that no route takes a request; see `kit.testing.assert_no_route`."""
+        """Assert that no route of the server takes a request, without sending it.
+
+        Args:
+            method: the request's method; "WEBSOCKET" for a websocket handshake.
+            target: path and query, as in a request line.
+
+        Raises:
+            AssertionError: a route does.
+        """
         __tracebackhide__ = True
         assert_no_route(self, method, target)
 
@@ -78,7 +99,21 @@ class AssertingServer(HTTPServer):
     def assert_exchanges(
         self, expected: Iterable[Any], *, any_order: bool = False, allow_others: bool = False
     ) -> list[Exchange]:
-        """Assert which exchanges took place; see `kit.testing.assert_exchanges`."""
+        """Assert that these exchanges took place, in this order and no others.
+
+        Args:
+            expected: for each exchange a route's pattern, a path or a URL, with or without
+                a method before it; or a function that judges it; or `...` for any. In a
+                pair with it, the status.
+            any_order: whether they may come in any order.
+            allow_others: whether there may be others before, between and after them.
+
+        Returns:
+            The exchanges, in the order of `expected`.
+
+        Raises:
+            AssertionError: they differ; the text walks through to where they part.
+        """
         __tracebackhide__ = True
         return assert_exchanges(self, expected, any_order=any_order, allow_others=allow_others)
 
@@ -91,21 +126,57 @@ class AssertingServer(HTTPServer):
         route: str | None = None,
         status: int | None = None,
     ) -> list[Exchange]:
-        """Assert how many exchanges took place; see `kit.testing.assert_count`."""
+        """Assert how many exchanges there were that meet every condition given.
+
+        Args:
+            expected: how many.
+            method: the request's method.
+            path: the request's path, undecoded, without its query.
+            route: a pattern as registered, with or without a method before it.
+            status: the response's status code.
+
+        Returns:
+            These exchanges, in order of arrival.
+
+        Raises:
+            AssertionError: there were more or fewer, which are listed.
+        """
         __tracebackhide__ = True
         return assert_count(self, expected, method=method, path=path, route=route, status=status)
 
     def assert_no_unexpected(self) -> None:
-        """Assert that a route took each request; see `kit.testing.assert_no_unexpected`."""
+        """Assert that a route or stub took each request that came.
+
+        Raises:
+            AssertionError: one was taken by none; the text tells what was near.
+        """
         __tracebackhide__ = True
         assert_no_unexpected(self)
 
     # One exchange
 
     def assert_request_headers(
-        self, which: Which, expected: Iterable[HeaderField], *, partial: bool = False
+        self,
+        which: Which,
+        expected: Iterable[HeaderField] | Mapping[str, Any],
+        *,
+        partial: bool = False,
     ) -> Exchange:
-        """Assert which header fields a request had; see `kit.testing.assert_request_headers`."""
+        """Assert which header fields a request had, in order and case, or some by name.
+
+        Args:
+            which: the exchange; see the class.
+            expected: pairs (name, value) of all fields in their order; or a dict of some,
+                their names in any case. A value is text, a compiled pattern, a function, or
+                `...` for any; in a dict None is for a field that must be absent.
+            partial: whether there may be others among the pairs.
+
+        Returns:
+            The exchange.
+
+        Raises:
+            AssertionError: they differ, or not exactly one exchange is meant.
+        """
         __tracebackhide__ = True
         exchange = self._find_one(which)
         assert_request_headers(exchange, expected, partial=partial)
@@ -121,7 +192,22 @@ class AssertingServer(HTTPServer):
         bytes: Any = UNSET,  # noqa: A002 - as the function has it
         of: str = "request",
     ) -> Exchange:
-        """Assert what a body was; see `kit.testing.assert_body`."""
+        """Assert what a body was, in one of four forms; waits a little for its end.
+
+        Args:
+            which: the exchange; see the class.
+            json: the value as JSON; in it may stand what `expect(json=...)` takes.
+            form: the fields of a URL-encoded form, a mapping or pairs.
+            text: the text, a compiled pattern for all of it, or a function that judges it.
+            bytes: the bytes as they came.
+            of: "response" to look at the response's body.
+
+        Returns:
+            The exchange.
+
+        Raises:
+            AssertionError: it was another; the text tells where they part.
+        """
         __tracebackhide__ = True
         exchange = self._find_one(which)
         self._await_end(exchange)
@@ -136,10 +222,23 @@ class AssertingServer(HTTPServer):
         direction: str | None = None,
         include_control: bool = False,
     ) -> Exchange:
-        """Assert what crossed a websocket; see `kit.testing.assert_opcodes`.
+        """Assert that a websocket's opcodes, and payloads where given, are these in order.
 
         One that is still open is judged as it is, or at its end if that comes within a
         second.
+
+        Args:
+            which: the exchange; see the class.
+            expected: opcodes, pairs (opcode, payload), and groups of them: `repeat`,
+                `optional`, `any_order`, `sent`, `received`.
+            direction: "sent" or "received", as seen from the server; None for both.
+            include_control: whether Ping and Pong count.
+
+        Returns:
+            The exchange.
+
+        Raises:
+            AssertionError: they differ; the text walks through to where they part.
         """
         __tracebackhide__ = True
         exchange = self._find_one(which)
@@ -159,16 +258,33 @@ class AssertingServer(HTTPServer):
     # Connections
 
     def assert_connections(self, *, opened: int | None = None, reused: int | None = None) -> None:
-        """Assert how many connections there were; see `kit.testing.assert_connections`."""
+        """Assert how many connections were opened, and how many requests reused one.
+
+        Args:
+            opened: how many connections carried their first request.
+            reused: how many requests came on a connection that had carried one before.
+
+        Raises:
+            AssertionError: a number differs; the text lists the connections.
+        """
         __tracebackhide__ = True
         assert_connections(self, opened=opened, reused=reused)
 
     def assert_tls(
         self, which: Which = None, *, version: str | None = None, sni: Any = UNSET
     ) -> list[Exchange]:
-        """Assert that exchanges went over TLS, all that `which` fits; see `kit.testing.assert_tls`.
+        """Assert that exchanges went over TLS, all that `which` fits, one at least.
 
-        There must be one at least.
+        Args:
+            which: an exchange, a route or path, a function, or None for all.
+            version: "TLSv1.2" or "TLSv1.3"; any if None.
+            sni: the server name that the client asked for; None for no name at all.
+
+        Returns:
+            The exchanges.
+
+        Raises:
+            AssertionError: one did not, or there is none.
         """
         __tracebackhide__ = True
         found = self._find(which)
@@ -188,7 +304,22 @@ class AssertingServer(HTTPServer):
         path: str | None = None,
         route: str | None = None,
     ) -> list[float]:
-        """Assert when a request was repeated; see `kit.testing.assert_retries`."""
+        """Assert that a request was repeated, and how long the client waited each time.
+
+        Args:
+            delays: seconds before each repetition, or pairs (least, greatest).
+            tolerance: by which part of it each delay may be shorter or longer.
+            slack_s: how much later still it may be, as machines are busy.
+            method: look at requests with this method only.
+            path: look at requests for this path only, undecoded and without query.
+            route: look at requests this route took only.
+
+        Returns:
+            The delays that were measured, in seconds.
+
+        Raises:
+            AssertionError: there were more or fewer, or sooner or later.
+        """
         __tracebackhide__ = True
         return assert_retries(
             self, delays, tolerance, slack_s=slack_s, method=method, path=path, route=route

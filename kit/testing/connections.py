@@ -180,7 +180,9 @@ def assert_retries(
     __tracebackhide__ = True
     bounds = [_find_bounds(delay, tolerance, slack_s) for delay in _check_delays(delays)]
     conditions = Filter(method, path, route, None)
-    exchanges = [each for each in read_source(source).exchanges if conditions.is_met(each)]
+    record = read_source(source)
+    record.check_is_whole()
+    exchanges = [each for each in record.exchanges if conditions.is_met(each)]
     exchanges.sort(key=lambda each: each.received_at)
     got = [
         after.received_at - before.received_at for before, after in itertools.pairwise(exchanges)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from kit.errors import ConfigurationError
+from kit.errors import ConfigurationError, describe_error
 from kit.record.waiting import TextMatch, describe_match
 from kit.routing import format_near_misses
 from kit.testing.curl import format_curl
@@ -68,7 +68,7 @@ class _Wanted:
         try:
             is_held = bool(self._match(exchange))  # type: ignore[operator]
         except Exception as error:  # noqa: BLE001 - told, as one that does not hold
-            return False, show_line(f"{name} raised {type(error).__name__}: {error}", 300)
+            return False, show_line(f"{name} raised {describe_error(error)}", 300)
         return is_held, f"{name} {'accepts' if is_held else 'refuses'} it"
 
     def takes(self, exchange: Exchange) -> bool:

@@ -11,10 +11,12 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from kit.errors import ConfigurationError
+from kit.faults.fault import is_harmful
 from kit.messages.cookies import parse_cookies
 from kit.opcodes import WebSocketOpCode
 from kit.record import UnparsedHead
 from kit.record.connection import BY_PEER, BY_RESET
+from kit.record.sensitive import SensitiveNames
 from kit.testing.sources import show_exchange, show_outcome
 from kit.testing.text import count, escape, show_value
 
@@ -56,6 +58,7 @@ _is_secret_name = re.compile(
     r"(?:.*[-_.])?(?:sid|id_?token|key)",
     re.IGNORECASE,
 ).fullmatch
+_SENSITIVE = SensitiveNames()
 _has_port = re.compile(r":\d*$").search
 _COOKIE = "cookie "
 _GOING_AWAY = 1001
@@ -216,7 +219,7 @@ def _is_unmasked(exchange: Exchange) -> bool:
 
 
 def _is_without_close(exchange: Exchange) -> bool:
-    if not exchange.is_websocket or not exchange.is_done or exchange.fault is not None:
+    if not exchange.is_websocket or not exchange.is_done or is_harmful(exchange.fault):
         return False
     closes = [one for one in exchange.frames if one.opcode == WebSocketOpCode.Close]
     return not any(
@@ -364,7 +367,7 @@ def _find_cookies(own: list[Exchange], jar: _Jar) -> Iterator[LintNote]:
             continue
         host = _name_host(exchange)
         for name, value in _list_cookies(exchange):
-            is_secret = name in jar.secure or _is_secret_name(name)
+            is_secret = name in jar.secure or _is_secret_name(name) or name in _SENSITIVE
             if is_secret and (host, name, value) not in jar.given_plainly:
                 found.setdefault(name, []).append(exchange)
     for name, exchanges in found.items():
@@ -413,7 +416,7 @@ def _is_lonely(exchange: Exchange) -> bool:
         exchange.connection.requests != 1
         or exchange.is_websocket
         or not exchange.is_complete
-        or exchange.fault is not None
+        or is_harmful(exchange.fault)
         or exchange.http_version != "1.1"
     ):
         return False

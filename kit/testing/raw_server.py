@@ -232,10 +232,11 @@ class RawServer:
             except OSError:
                 return  # it was stopped
             if not self._admit(sock):
+                if not self._is_over:
+                    self._note(ConnectionRefusedError(f"{MAX_CONNECTIONS} connections are open"))
                 sock.close()
                 if self._is_over:
                     return
-                self._note(ConnectionRefusedError(f"{MAX_CONNECTIONS} connections are open"))
 
     def _admit(self, sock: socket.socket) -> bool:
         with self._lock:

@@ -11,8 +11,10 @@ from urllib.parse import parse_qsl
 
 from kit.errors import BodyError, ConfigurationError, LimitError
 from kit.expect import UNSET, json_diff
+from kit.expect.fields import HeadersCondition
+from kit.expect.seen import Seen
 from kit.limits import MIB
-from kit.messages import content
+from kit.messages import Request, content
 from kit.record import BodyRecord, Exchange
 from kit.testing.matchers import is_value, show_wanted
 from kit.testing.sources import check_exchange, show_request
@@ -35,29 +37,37 @@ _PARTS = ("request", "response")
 
 
 def assert_request_headers(
-    exchange: Exchange, expected: Iterable[HeaderField], *, partial: bool = False
+    exchange: Exchange,
+    expected: Iterable[HeaderField] | Mapping[str, Any],
+    *,
+    partial: bool = False,
 ) -> None:
-    """Assert which header fields a request had, in order and case as they came.
+    """Assert which header fields a request had, in order and case as they came, or by name.
 
     Args:
         exchange: as recorded.
         expected: pairs of a name, compared with its case, and a value: text or
             bytes, a compiled pattern for all of it, a function that judges it, or
-            `...` for any.
-        partial: whether there may be others before, between and after them.
+            `...` for any. Or a dict of some fields, their names in any case, as
+            `expect(headers=...)` takes it: None is for one that must be absent.
+        partial: whether there may be others before, between and after them, as
+            there always may with a dict.
 
     Raises:
         AssertionError: they differ; the text goes through all of them.
         ConfigurationError: an argument cannot work.
     """
     __tracebackhide__ = True
+    if isinstance(expected, Mapping):
+        _assert_named(exchange, expected)
+        return
     wanted = [_check_field(field) for field in _check_fields(expected)]
     got = check_exchange(exchange).request_headers.raw
     pairs = _align(wanted, got)
     is_whole = partial or all(one is not None for one, _ in pairs)
     if is_whole and all(field is not None for one, field in pairs if one is not None):
         return
-    lines = [f"the header fields of {show_request(exchange)} are not those that were expected:"]
+    lines = [_begin(exchange)]
     for one, field in pairs:
         if one is None:
             assert field is not None  # noqa: S101 - a pair has one of the two
@@ -70,9 +80,23 @@ def assert_request_headers(
     raise AssertionError("\n".join(lines))
 
 
-def _check_fields(expected: Iterable[HeaderField]) -> list[HeaderField]:
-    if isinstance(expected, str | bytes | Mapping) or not isinstance(expected, Iterable):
-        msg = f"expected a list of pairs (name, value), not {type(expected).__name__}"
+def _assert_named(exchange: Exchange, expected: Mapping[str, Any]) -> None:
+    __tracebackhide__ = True
+    condition = HeadersCondition(expected)
+    raw = list(check_exchange(exchange).request_headers.raw)
+    seen = Seen(Request.from_wire(exchange.connection.peer, exchange.method, "/", raw, None))
+    if not condition.is_held(seen):
+        lines = [line for check in condition.explain(seen) for line in check.format("  ")]
+        raise AssertionError("\n".join([_begin(exchange), *lines]))
+
+
+def _begin(exchange: Exchange) -> str:
+    return f"the header fields of {show_request(exchange)} are not those that were expected:"
+
+
+def _check_fields(expected: object) -> list[object]:
+    if isinstance(expected, str | bytes) or not isinstance(expected, Iterable):
+        msg = f"expected a list of pairs (name, value), or a dict, not {type(expected).__name__}"
         raise ConfigurationError(msg)
     return list(expected)
 

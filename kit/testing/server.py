@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from bisect import bisect_right
 from collections import deque
 from typing import TYPE_CHECKING
 
 from kit.clock import monotonic
-from kit.testing.asserting import AssertingServer
+from kit.engine.connection import SHAKING
+from kit.testing.asserting import SETTLE_S, AssertingServer
+from kit.testing.handshakes import FailedHandshakes
+from kit.testing.text import count
 from kit.testing.verify import (
     LINT,
     Allowances,
@@ -17,6 +21,7 @@ from kit.testing.verify import (
     format_problems,
     is_suspect,
     judge_exchange,
+    judge_faults,
     judge_stubs,
 )
 
@@ -26,7 +31,9 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Collection, Iterable, Sequence
 
+    from kit.engine.handling import Handling
     from kit.engine.listener import Listener
+    from kit.faults.plan import FaultRule
     from kit.limits import Limits
     from kit.record import Exchange, Journal, Observer
     from kit.server import HTTPServer
@@ -35,6 +42,7 @@ if TYPE_CHECKING:
     Inherit = Callable[[Listener], None]
     IsKnown = Callable[[Exchange, str], bool]
 
+_LOOK_S = 0.005
 MAX_SUSPECTS = 1000
 """Of the exchanges that may be problems, the last ones that are kept."""
 
@@ -60,6 +68,8 @@ class CheckedServer(AssertingServer):
         allowances: as given, and as `allow` changes them.
         strict: as given; may be changed.
         find_neighbours: gives other servers that the same clients talk to, if there are any.
+        standing_faults: those that may go unused, as a marker orders them for many tests.
+        told: what `verify` has raised with last, so that a test which caught that knows of it.
 
     Raises:
         ConfigurationError: a rule of lint is none; and as of `HTTPServer`.
@@ -89,6 +99,9 @@ class CheckedServer(AssertingServer):
             self.allow(lint=allow_lint)
         self._watch = _Watch(self.observer, self._is_meant)
         self.observer: Observer = self._watch
+        self._handshakes = FailedHandshakes()
+        self.told: list[Problem] = []
+        self.standing_faults: tuple[FaultRule, ...] = ()
         self._phases: list[tuple[float, str]] = []
         self._inherit: Inherit | None = None
 
@@ -144,6 +157,7 @@ class CheckedServer(AssertingServer):
         if since is None and not self.allowances.unused_stubs:
             unmatched = [each.exchange for each in found if each.kind == "unmatched"]
             found += judge_stubs(self, [one for one in unmatched if one is not None])
+            found += judge_faults(self, self.standing_faults)
         found = [problem for problem in found if not self.allowances.permits(problem.kind)]
         if is_known is not None:
             found = [
@@ -206,7 +220,7 @@ class CheckedServer(AssertingServer):
         return problems
 
     def verify(self) -> None:
-        """Fail if there are problems.
+        """Fail if there are problems; a test that catches that does not fail for them at its end.
 
         Raises:
             VerificationError: there are; its cause is the first exception of a handler.
@@ -214,6 +228,7 @@ class CheckedServer(AssertingServer):
         __tracebackhide__ = True
         found = self.problems()
         if found:
+            self.told = found
             text = format_problems(self.url_or_addr(), found, self.list_gaps())
             raise VerificationError(text, found)
 
@@ -233,6 +248,36 @@ class CheckedServer(AssertingServer):
                 f"{lost} more {were} may have been a problem, before the last {MAX_SUSPECTS}"
             )
         return lines
+
+    def note_closed(self, connection: Handling) -> None:
+        """Take a connection off the list; note if its TLS handshake has failed."""
+        if self.is_tls:
+            self._handshakes.look_at(connection)
+        super().note_closed(connection)
+
+    def list_failed_handshakes(self, *, since: float | None = None) -> list[str]:
+        """Tell of the TLS handshakes that have failed, the last ones, a line each.
+
+        Waits at most a second for those that are under way right now, as a client that
+        breaks one off knows it before the server does.
+
+        Args:
+            since: leaves out those whose connection was opened before this time
+                (real-monotonic seconds).
+        """
+        deadline = monotonic() + SETTLE_S
+        while self._is_shaking() and monotonic() < deadline:
+            time.sleep(_LOOK_S)
+        lines = [str(each) for each in self._handshakes.list_since(since)]
+        if self._handshakes.dropped and lines:
+            earlier = count(self._handshakes.dropped, "earlier TLS handshake")
+            lines.insert(0, f"({earlier} failed)")
+        return lines
+
+    def _is_shaking(self) -> bool:
+        return self.is_tls and any(
+            each.describe_phase() == SHAKING for each in list(self._connections)
+        )
 
     def url_or_addr(self) -> str:
         """Name the server, also before its start."""

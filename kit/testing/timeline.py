@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from kit.errors import describe_error
 from kit.record.connection import ORDINARY_ENDS, format_address
 from kit.testing.curl import format_curl
 from kit.testing.sources import check_exchange, check_number, show_exchange
@@ -168,10 +169,9 @@ def _list_details(exchange: Exchange) -> Iterator[str]:
 
 
 def _describe_exception(handler: str | None, error: BaseException) -> str:
-    text = str(error)
-    told = f"{type(error).__name__}: {text}" if text else type(error).__name__
     who = show_line(handler or "the handler", _TEXT_SHOWN)
-    return f"{who} raised {show_line(told, _TEXT_SHOWN)}{_find_origin(error)}"
+    told = show_line(describe_error(error), _TEXT_SHOWN)
+    return f"{who} raised {told}{_find_origin(error)}"
 
 
 def _find_origin(error: BaseException) -> str:

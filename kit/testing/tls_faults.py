@@ -140,7 +140,11 @@ class TlsFaultServer:
             with pytest.raises(ssl.SSLCertVerificationError, match=server.fault.detail):
                 urllib.request.urlopen(server.url, context=server.client_context())
 
-    Whoever connects all the same, as it verifies nothing, gets a 200 with an empty body.
+    Where a certificate is at fault, whoever connects all the same gets a 200 with an empty
+    body: a client that verifies nothing, or that presents a certificate of `authority` where
+    one is asked for. With the other faults no handshake succeeds; a stalled one lasts until
+    the client leaves, for 60 seconds at most.
+
     Faults with client certificates speak TLS 1.2, in which a client learns of its refusal
     within the handshake; in TLS 1.3 it would with the first byte it reads.
 

@@ -7,9 +7,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kit.errors import ConfigurationError
+from kit.errors import ConfigurationError, describe_error
 from kit.paths import path_join_safe
-from kit.testing.canaries import ORDINARY, CanaryFiles, canary_files, check_directory, lay_bait
+from kit.testing.canaries import (
+    ORDINARY,
+    CanaryFiles,
+    canary_files,
+    check_directory,
+    lay_bait,
+    make_secret,
+)
 from kit.testing.corpus import HostileName, load_corpus
 from kit.testing.text import shorten
 
@@ -49,9 +56,10 @@ def assert_guarded(
         target: a function, called as `guard(root, name)`, that returns a path; or
             the http(s) URL under which files are served, to which the names are
             appended, or put in the place of `{name}`.
-        root: the directory; of a function it should hold a file `inside.txt`, and
-            is by default a temporary one with symbolic links that leave it. Around
-            that of a URL files are made, and removed again, unless there is a canary.
+        root: the directory; of a function it is by default a temporary one with
+            symbolic links that leave it, and where it has no file `inside.txt` one
+            is made meanwhile. Around that of a URL files are made, and removed
+            again, unless there is a canary.
         corpus: the names to try; by default `load_corpus()`.
         canary: for a URL: what `canary_files` has made; or the path of a file beside
             the directory that is served; or the content of such a file.
@@ -113,8 +121,23 @@ def _as_hostile(name: str | HostileName) -> HostileName:
 
 @contextmanager
 def _given_root(root: str | os.PathLike[str]) -> Iterator[str]:
-    check_directory(root)
-    yield os.fspath(root)
+    ordinary = check_directory(root) / ORDINARY
+    try:
+        is_own = not ordinary.exists()
+        if is_own:
+            with ordinary.open("xb") as file:  # never through a link
+                file.write(make_secret("inside"))
+    except OSError as error:
+        msg = (
+            f"no file can be made in {os.fspath(root)!r}: {error.strerror}: assert_guarded needs "
+            f"an ordinary one there, {ORDINARY!r}, or would prove nothing"
+        )
+        raise ConfigurationError(msg) from error
+    try:
+        yield os.fspath(root)
+    finally:
+        if is_own:
+            ordinary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -124,13 +147,11 @@ def _temporary_root() -> Iterator[str]:
 
 
 def _find_refusal(guard: Callable[[str, str], object], root: str) -> str | None:
-    if not Path(root, ORDINARY).exists():
-        return None
     ask = f"{_name_guard(guard)} refuses even the ordinary name {ORDINARY!r}"
     try:
         path = guard(root, ORDINARY)
     except Exception as error:  # noqa: BLE001 - any exception is a refusal
-        return f"{ask}: it raised {type(error).__name__}: {error}"
+        return f"{ask}: it raised {describe_error(error)}"
     if path is None:
         return f"{ask}: it returned None"
     if not isinstance(path, str | bytes | os.PathLike):

@@ -8,7 +8,8 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kit.errors import ConfigurationError, ConnectionClosedError
+from kit.errors import ConfigurationError, ConnectionClosedError, describe_error
+from kit.faults.fault import is_harmful
 from kit.messages import Request
 from kit.opcodes import WebSocketOpCode
 from kit.routing import format_near_misses
@@ -16,8 +17,9 @@ from kit.testing.sources import show_exchange, show_request
 from kit.testing.text import count, escape, show_line, show_value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
+    from kit.faults.plan import FaultRule
     from kit.record import Exchange, FrameRecord
     from kit.server import HTTPServer
 
@@ -42,9 +44,10 @@ class Problem:
 
     Attributes:
         kind: "handler-error", "unmatched", "malformed", "websocket-unclean",
-            "stub-unused", "stub-hidden", or "lint:" and the name of a rule of `LINT_RULES`.
+            "stub-unused", "stub-hidden", "fault-unused", or "lint:" and the name of a rule
+            of `LINT_RULES`.
         text: what is wrong; several lines.
-        exchange: where it happened; None for a stub.
+        exchange: where it happened; None for a stub or fault.
         cause: what the handler raised; None for the other kinds.
         others: of lint, where it happened besides.
     """
@@ -92,7 +95,7 @@ class Allowances:
     malformed: bool = False
     """Requests that do not parse."""
     unused_stubs: bool = False
-    """Stubs that do not take what they expect, or never can."""
+    """Stubs that do not take what they expect, or never can; faults that no request is asked."""
     unclean_websockets: bool = False
     """Websockets that end without a proper Close, or with a code that tells of a failure."""
 
@@ -115,6 +118,7 @@ _ALLOWED_BY = {
     "websocket-unclean": "unclean_websockets",
     "stub-unused": "unused_stubs",
     "stub-hidden": "unused_stubs",
+    "fault-unused": "unused_stubs",
 }
 
 
@@ -132,13 +136,15 @@ def is_suspect(exchange: Exchange) -> bool:
 
 def judge_exchange(exchange: Exchange, server: HTTPServer) -> Problem | None:
     """Say what was wrong with an exchange; None if nothing was."""
-    if exchange.fault is not None:
-        return None  # it was broken on purpose
+    is_broken = is_harmful(exchange.fault)
     if exchange.exception is not None and not _is_nobodys(exchange):
         return _describe_exception(exchange, exchange.exception)
-    status = getattr(exchange.endpoint, "status_code", None)
-    if exchange.endpoint is not None and not exchange.endpoint.is_match and status in _UNMATCHED:
+    # A fault that answers by itself, or never lets it come to that, needs no route.
+    is_preempted = is_broken and exchange.handled_at is None
+    if _is_unmatched(exchange) and not is_preempted:
         return _describe_unmatched(exchange, server)
+    if is_broken:
+        return None  # whatever else is wrong may come of that
     if exchange.is_websocket:
         return _judge_websocket(exchange)
     return _judge_refusal(exchange)
@@ -155,6 +161,24 @@ def judge_stubs(server: HTTPServer, unmatched: Iterable[Exchange]) -> list[Probl
     return [
         Problem("stub-hidden" if each.kind == "hidden" else "stub-unused", each.text)
         for each in found
+    ]
+
+
+def judge_faults(server: HTTPServer, standing: Collection[FaultRule] = ()) -> list[Problem]:
+    """List the faults of a server that were ordered for requests of which none came.
+
+    Args:
+        server: the faults' server.
+        standing: those that may go unused.
+    """
+    return [
+        Problem(
+            "fault-unused",
+            f"fault {rule.fault!r} for {rule.method or 'any method'} {rule.pattern or 'any path'} "
+            "was never used: no request came that could have it",
+        )
+        for rule in server.faults.rules
+        if not rule.seen and rule not in standing
     ]
 
 
@@ -195,26 +219,33 @@ def _is_nobodys(exchange: Exchange) -> bool:
     """Tell whether a handler was cut, or only sent to a websocket's peer that had left."""
     if type(exchange.exception).__name__ == "CancelledError":
         return True
-    if not (exchange.is_websocket and isinstance(exchange.exception, ConnectionClosedError)):
+    if not exchange.is_websocket:
+        return False  # other handlers never have to do with their client's connection
+    if is_harmful(exchange.fault) and _comes_of_the_connection(exchange.exception):
+        return True
+    if not isinstance(exchange.exception, ConnectionClosedError):
         return False
     close = _find_close(exchange)
     return close is None or close.direction == "received" or close.close_code == _GOING_AWAY
 
 
+def _comes_of_the_connection(error: BaseException | None) -> bool:
+    """Tell whether a broken or silent connection has caused an error."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        if isinstance(error, ConnectionError | TimeoutError):
+            return True
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+    return False
+
+
 def _describe_exception(exchange: Exchange, error: BaseException) -> Problem:
     handler = show_line(exchange.handler or "the handler", _TEXT_SHOWN)
-    told = show_line(_summarize(error), _TEXT_SHOWN)
+    told = show_line(describe_error(error), _TEXT_SHOWN)
     lines = [f"handler error: {show_exchange(exchange)}", f"{handler} raised {told}"]
     lines += _locate(error)
     return Problem("handler-error", "\n".join(lines), exchange, error)
-
-
-def _summarize(error: BaseException) -> str:
-    try:
-        text = str(error)
-    except Exception as broken:  # noqa: BLE001 - it is anybody's class
-        text = f"(its text cannot be told: {type(broken).__name__})"
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _locate(error: BaseException) -> list[str]:
@@ -231,6 +262,12 @@ def _locate(error: BaseException) -> list[str]:
 
 
 # A request that nothing took
+
+
+def _is_unmatched(exchange: Exchange) -> bool:
+    endpoint = exchange.endpoint
+    status = getattr(endpoint, "status_code", None)
+    return endpoint is not None and not endpoint.is_match and status in _UNMATCHED
 
 
 def _describe_unmatched(exchange: Exchange, server: HTTPServer) -> Problem:

@@ -16,7 +16,7 @@ from kit.errors import FaultError
 from kit.wire.streams import READ, Stream, count_in_flight
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 PARKED = 0
 """The `blocked_on` of a pause: no readiness ends it."""
@@ -55,6 +55,15 @@ Action: TypeAlias = bytes | Pause | End
 
 class Tamper(Protocol):
     """Turns what is sent into something else; it is used for one message or websocket."""
+
+    @property
+    def why_missed(self) -> str:
+        """Why it has not taken place, as a clause; only to be asked where it has not."""
+        ...
+
+    def watch(self, call: Callable[[], None]) -> None:
+        """Have a function called when it takes place, at once if it has."""
+        ...
 
     def start(self) -> Iterable[Action] | None:
         """Return what to do in place of handling the request; None to handle it."""
@@ -173,6 +182,11 @@ class FaultyStream:
     def is_ended(self) -> bool:
         """Whether nothing more is sent."""
         return self._end is not None
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether nothing more is read either."""
+        return self._end is End.FREEZE
 
     @property
     def is_finished(self) -> bool:
@@ -303,8 +317,8 @@ class FaultyStream:
         data = self.inner.recv(max_bytes)
         if data is None:
             self.blocked_on = self.inner.blocked_on
-        elif self._next is End.RESET:
-            self._end_by(End.RESET)  # what was sent has arrived, as it is answered
+        elif self._next is End.RESET and not count_in_flight(self.inner):
+            self._end_by(End.RESET)  # it need not wait for the next look
         return data
 
     def send(self, data: bytes | memoryview) -> int:

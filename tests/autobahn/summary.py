@@ -50,13 +50,10 @@ def format_counts(results: Results) -> str:
     return ", ".join(f"{counts[column]} {column}" for column in COLUMNS if counts[column]) or "none"
 
 
-def find_regressions(ours: Results, theirs: Results) -> list[str]:
-    """Name the cases that fail with us, or were not run, and do not fail with the other."""
-    return [
-        name
-        for name in sorted(theirs, key=_sort_key)
-        if judge(theirs[name]) != "failed" and (name not in ours or judge(ours[name]) == "failed")
-    ]
+def find_failures(ours: Results, theirs: Results) -> list[str]:
+    """Name the cases that fail with us, or were run with the other alone."""
+    failed = {name for name, case in ours.items() if judge(case) == "failed"}
+    return sorted(failed | (theirs.keys() - ours.keys()), key=_sort_key)
 
 
 def find_differences(ours: Results, theirs: Results) -> list[str]:

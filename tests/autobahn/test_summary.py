@@ -33,10 +33,14 @@ def test_a_case_is_as_good_as_its_worse_part(case: dict[str, str], verdict: str)
     assert summary.judge(case) == verdict
 
 
-def test_a_regression_is_what_only_the_other_passes() -> None:
-    theirs = {"1.1": OK, "1.2": OK, "2.1": FAILED, "2.10": LOOSE, "2.9": OK}
-    ours = {"1.1": OK, "1.2": FAILED, "2.1": FAILED, "2.10": UNCLEAN}
-    assert summary.find_regressions(ours, theirs) == ["1.2", "2.9", "2.10"]
+def test_a_failure_is_one_whatever_the_other_does() -> None:
+    theirs = {"1.1": OK, "1.2": OK, "2.1": FAILED, "2.10": LOOSE, "2.9": OK, "2.11": FAILED}
+    ours = {"1.1": OK, "1.2": FAILED, "2.1": FAILED, "2.10": UNCLEAN, "3.1": FAILED, "3.2": OK}
+    assert summary.find_failures(ours, theirs) == ["1.2", "2.1", "2.9", "2.10", "2.11", "3.1"]
+
+
+def test_a_failure_is_one_though_the_other_was_not_run() -> None:
+    assert summary.find_failures({"1.1": FAILED, "1.2": OK}, {}) == ["1.1"]
 
 
 def test_the_table_has_both_side_by_side() -> None:

@@ -13,6 +13,7 @@ from kit import HTTPServer, Request, Response
 from kit.cli.log import QUEUE_SIZE, ExchangeLog, describe_exchange, format_exchange, name_route
 from support.command_line import fetch
 from support.deadlines import scaled
+from support.exchanges import make_exchange
 
 
 def answer(request: Request) -> Response:
@@ -94,6 +95,28 @@ def test_what_comes_too_fast_is_counted(capsys: pytest.CaptureFixture[str]) -> N
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == QUEUE_SIZE + 1
     assert lines.count("(7 lines left out, as they came too fast)") == 1
+
+
+def test_what_comes_too_fast_is_counted_in_json_too(capsys: pytest.CaptureFixture[str]) -> None:
+    exchange = ask("/a/1")
+    log = ExchangeLog(is_json=True)
+    for _ in range(QUEUE_SIZE + 1):
+        log.complete(exchange)
+    log.start()
+    log.close()
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if "dropped" in line] == ['{"event": "dropped", "lines": 1}']
+
+
+def test_a_request_that_was_never_answered_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    exchange = make_exchange("POST", "/orders")
+    exchange.error, exchange.done_at = "the peer\x1b left", exchange.received_at + 0.25
+    log = ExchangeLog()
+    log.start()
+    log.failed(exchange, exchange.error)
+    log.close()
+    told = click.unstyle(capsys.readouterr().out).rstrip().split("  ")[1:]
+    assert told == ["POST /orders", "---", "250.0 ms", r"failed: the peer\x1b left", "no route"]
 
 
 class Gone(io.StringIO):

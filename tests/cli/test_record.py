@@ -155,6 +155,32 @@ def test_verify_tells_what_upstream_answers_otherwise(
     assert (tmp_path / "out.har").read_bytes() == before
 
 
+def test_verify_where_nothing_was_asked_fails(tmp_path: Path, upstream: str) -> None:
+    record_one(tmp_path, upstream, "/items/1")
+    with record(tmp_path, upstream, "--mode", "verify") as command:
+        command.read_url()
+        code, out, err = command.stop()
+    assert (code, err) == (1, "Error: upstream is not as out.har has it\n")
+    assert "nothing was asked: 1 recording of out.har compared with nothing\n" in out
+
+
+def test_verify_tells_how_much_of_a_recording_was_asked_for(tmp_path: Path, upstream: str) -> None:
+    record_one(tmp_path, upstream, "/items/1")
+    record_one(tmp_path, upstream, "/items/2", "--mode", "new_episodes")
+    assert record_one(tmp_path, upstream, "/items/1", "--mode", "verify") == (
+        "out.har verified as far as it was asked for, 1 of 2, and not written\n"
+    )
+
+
+def test_rewriting_where_nothing_came_leaves_the_file(tmp_path: Path, upstream: str) -> None:
+    record_one(tmp_path, upstream, "/items/1")
+    before = (tmp_path / "out.har").read_bytes()
+    with record(tmp_path, upstream, "--mode", "rewrite") as command:
+        command.read_url()
+        assert command.stop() == (0, "nothing to record came: out.har is left as it was\n", "")
+    assert (tmp_path / "out.har").read_bytes() == before
+
+
 def test_names_of_ones_own_are_redacted_too(tmp_path: Path, upstream: str) -> None:
     record_one(tmp_path, upstream, "/items/7?tenant=acme-corp", "--redact", "tenant")
     assert b"acme-corp" not in (tmp_path / "out.har").read_bytes()
@@ -177,7 +203,7 @@ def test_everything_is_told_as_json_where_that_is_asked_for(tmp_path: Path, upst
         _, out, _ = command.stop()
     assert out == (
         '{"event": "done", "file": "out.har", "written": true, "entries": 1, "not_recorded": 0, '
-        '"problems": []}\n'
+        '"left_out": "", "problems": []}\n'
     )
 
 

@@ -15,6 +15,7 @@ import kit
 from support.command_line import Command, error_of, fetch, replace_file, run
 from support.deadlines import scaled
 from support.modules import ROOT
+from support.recordings import write_recording
 
 STUBS = str(ROOT / "fixtures" / "stubs" / "orders.json")
 
@@ -273,6 +274,37 @@ def test_broken_code_leaves_the_old_routes_and_is_told(prices: Path) -> None:
         # The new file is watched too, though it never was imported.
         replace_file(prices / "trouble.py", "x = 1\n")
         assert command.read_until("reloaded 1 ") == "reloaded 1 route, as trouble.py changed\n"
+
+
+def test_a_module_that_exits_ends_nothing(prices: Path) -> None:
+    with serve(prices, "prices:Prices", "--watch") as command:
+        url = command.read_url()
+        replace_file(prices / "prices.py", RESOURCE + "import sys\nsys.exit('no more')\n")
+        line = command.read_until("not reloaded")
+        assert "importing prices failed: SystemExit: no more" in line
+        assert fetch(f"{url}/price") == (200, b"one")
+
+
+def test_a_route_that_became_malformed_ends_nothing(prices: Path) -> None:
+    with serve(prices, "prices:Prices", "--watch") as command:
+        url = command.read_url()
+        replace_file(prices / "prices.py", RESOURCE.replace('"/price"', '"price"'))
+        assert command.read_until("not reloaded").endswith("; served as before\n")
+        assert fetch(f"{url}/price") == (200, b"one")
+
+
+def test_a_changed_recording_is_served_anew_and_a_broken_one_is_not(tmp_path: Path) -> None:
+    other = write_recording(tmp_path / "other.har", ["/b"]).read_text("utf-8")
+    write_recording(tmp_path / "calls.har", ["/a"])
+    with serve(tmp_path, "calls.har", "--watch") as command:
+        url = command.read_url()
+        assert fetch(f"{url}/a")[0] == 200
+        replace_file(tmp_path / "calls.har", other)
+        assert command.read_until("reloaded") == "reloaded 1 recording, as calls.har changed\n"
+        assert [fetch(f"{url}{path}")[0] for path in ("/a", "/b")] == [404, 200]
+        replace_file(tmp_path / "calls.har", "{")
+        assert command.read_until("not reloaded").startswith("not reloaded, calls.har changed: ")
+        assert fetch(f"{url}/b")[0] == 200
 
 
 def test_a_module_that_is_missing_is_waited_for(prices: Path) -> None:

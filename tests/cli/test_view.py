@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -19,6 +20,13 @@ def test_the_page_is_written_beside_the_file(tmp_path: Path) -> None:
     assert page.startswith("<!DOCTYPE html>")
     assert "<title>calls.har</title>" in page
     assert "/orders/7" in page
+
+
+def test_what_was_written_can_be_told_as_json(tmp_path: Path) -> None:
+    file = write_recording(tmp_path / "calls.har", ["/a", "/b"])
+    result = run("view", str(file), "--no-open", "--json")
+    page = str(tmp_path / "calls.har.html")
+    assert json.loads(result.output) == {"file": str(file), "page": page, "entries": 2}
 
 
 def test_place_and_title_can_be_given(tmp_path: Path) -> None:

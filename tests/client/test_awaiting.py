@@ -138,6 +138,23 @@ def test_a_response_that_is_there_is_given_at_once(run: Run, client: HTTPClient)
     run(main)
 
 
+def test_a_response_is_awaited_without_a_limit(run: Run, client: HTTPClient, gate: Any) -> None:
+    async def main() -> None:
+        handle = client.get("/gate")
+        got = []
+
+        async def wait() -> None:
+            got.append(await handle.wait_async())
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(wait)
+            await enlisted(handle, 1)
+            gate.open()
+        assert [response.text() for response in got] == ["passed"]
+
+    run(main)
+
+
 def test_an_awaited_response_has_a_limit_that_says_what_the_request_was_doing(
     run: Run, connect: Connect
 ) -> None:

@@ -166,6 +166,30 @@ def test_a_callback_may_begin_requests_and_poll(serve: Serve, connect: Connect) 
     assert client.pending() == 0
 
 
+def test_a_callback_that_polls_takes_what_its_caller_would_have_taken(
+    serve: Serve, connect: Connect
+) -> None:
+    client = connect(serve(("GET", "/:n", hello)))
+    got: list[str] = []
+
+    def poll_too(response: Response) -> None:
+        got.append("first begins")
+        client.update()
+        got.append("first ends")
+
+    handles = [
+        client.get("/1", callback=poll_too),
+        client.get("/2", callback=lambda _: got.append("second")),
+    ]
+    for handle in handles:
+        handle.wait(T)
+    if client._inbox[0] is not handles[0]:
+        client._inbox.reverse()  # they are answered in any order
+    client.update()
+    assert got == ["first begins", "second", "first ends"]
+    assert client.pending() == 0
+
+
 def test_results_can_be_polled_after_the_stop(serve: Serve, connect: Connect) -> None:
     client = connect(serve(("GET", "/", hello)))
     got: list[Response] = []
@@ -234,6 +258,17 @@ def test_requests_from_eight_threads_all_get_their_own_answers(
     assert client.pending() == 200
     client.update()
     assert client.pending() == 0
+
+
+def test_who_begins_to_wait_as_the_request_is_done_is_woken_at_once(
+    serve: Serve, connect: Connect
+) -> None:
+    handle = connect(serve(("GET", "/", hello))).get("/")
+    handle.wait(T)
+    woken = threading.Event()
+    handle._enlist(woken.set)  # having found it not done a moment ago
+    assert woken.is_set()
+    assert handle._wakers == ()
 
 
 def test_several_waiters_of_one_request_all_wake(serve: Serve, connect: Connect, gate: Any) -> None:

@@ -8,6 +8,8 @@ import io
 import json
 import socket
 import ssl
+import struct
+import sys
 import threading
 import urllib.error
 from collections.abc import Callable
@@ -105,6 +107,15 @@ def test_a_content_type_that_is_given_stays(client: HTTPClient) -> None:
     told = client.put("/", "a,b", headers={"content-type": "text/csv"}).wait(T).payload
     assert told["headers"]["content-type"] == ["text/csv"]
     assert told["method"] == "PUT"
+
+
+@pytest.mark.parametrize("name", ["Accept-Encoding", "User-Agent"])
+def test_a_usual_header_that_is_given_replaces_the_clients_own(
+    client: HTTPClient, name: str
+) -> None:
+    usual = client.get("/").wait(T).payload["headers"]
+    told = client.get("/", headers={name.upper(): "of my own"}).wait(T).payload["headers"]
+    assert told == {**usual, name.lower(): ["of my own"]}
 
 
 @pytest.mark.parametrize(
@@ -358,6 +369,17 @@ def test_a_sink_that_takes_little_at_a_time_gets_everything(serve: Serve, connec
     assert b"".join(taken) == b"0123456789"
 
 
+def test_a_sink_that_takes_no_more_fails_the_request_alone(serve: Serve, connect: Connect) -> None:
+    class Stuck(io.RawIOBase):
+        def write(self, data: Any) -> int:
+            return 0
+
+    client = connect(serve(respond(lambda: Response(b"abc"))))
+    reason = reason_of(client.get("/", sink=Stuck()).wait(T))  # type: ignore[arg-type]
+    assert str(reason) == "the sink takes no more bytes"
+    assert client.get("/").wait(T).payload == b"abc"
+
+
 # Odd servers
 
 
@@ -440,6 +462,40 @@ def test_an_early_refusal_leaves_no_broken_connection_behind(connect: Connect) -
         client = connect(server.addr, max_connections=1)
         assert client.post("/", bytes(20_000_000)).wait(T).status_code == 403
         assert client.post("/", b"").wait(T).payload == b"next"
+
+
+class Paused(io.RawIOBase):
+    """A file whose second block is there when an event is set."""
+
+    def __init__(self, event: threading.Event) -> None:
+        self._event = event
+        self._blocks = [b"", b"second", b"first"]
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        block = self._blocks.pop()
+        if block == b"second":
+            assert self._event.wait(T)
+        return block
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a reset may overtake the response elsewhere")
+def test_a_refusal_is_read_though_the_server_has_broken_off_the_upload(connect: Connect) -> None:
+    broken = threading.Event()
+
+    def refuse(line: Line) -> None:
+        line.read_head()
+        line.answer(b"no", "403 Forbidden")
+        line.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        line.sock.close()  # which resets
+        broken.set()
+
+    with ScriptedServer(refuse) as server:
+        client = connect(server.addr)
+        response = client.post("/", Paused(broken)).wait(T)  # type: ignore[arg-type]
+        assert (response.status_code, response.payload) == (403, b"no"), response
 
 
 def test_a_response_that_begins_early_does_not_end_the_upload(connect: Connect) -> None:
@@ -557,6 +613,31 @@ def test_a_host_name_is_resolved(serve: Serve, connect: Connect) -> None:
     server = serve(("GET", "/:any*", tell))
     told = connect(("localhost", server.port)).get("/").wait(T)
     assert told.payload["headers"]["host"] == [f"localhost:{server.port}"]
+
+
+@pytest.mark.parametrize(
+    ("host", "sent"), [("b\xfccher.test", "xn--bcher-kva.test"), ("\xfc" * 64, "?" * 64)]
+)
+def test_a_host_name_beyond_ascii_is_sent_in_its_ascii_form(
+    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch, host: str, sent: str
+) -> None:
+    server = serve(("GET", "/", tell))
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", server.addr)]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    response = connect((host, server.port)).get("/").wait(T)
+    if "?" in sent:  # no name that a resolver can know, so that it is seen in errors alone
+        assert f"http://{sent}:{server.port}/" in response.url
+    else:
+        assert response.payload["headers"]["host"] == [f"{sent}:{server.port}"]
+
+
+def test_what_tls_has_decrypted_already_is_not_waited_for(
+    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kit.engine.requester.RECEIVE_BYTES", 100)
+    body = bytes(range(256)) * 40  # with its head in one TLS record
+    client = connect(serve(respond(lambda: Response(body)), tls=True))
+    assert client.get("/").wait(T).payload == body
 
 
 def test_large_bodies_go_both_ways_over_tls(serve: Serve, connect: Connect) -> None:

@@ -27,7 +27,9 @@ from kit import (
     websocket,
 )
 from kit.clock import monotonic
+from kit.engine.channel import WRITE
 from support.deadlines import scaled
+from support.lead import current_relay
 from support.loops import poll
 from support.scripted import Line, ScriptedServer
 from support.websocket_frames import CLOSE, TEXT, close_payload, frame
@@ -110,6 +112,17 @@ def test_a_big_message_goes_both_ways(any_client: HTTPClient, compress: bool) ->
     message = bytes(range(256)) * 40_000
     ws.send(message)
     assert ws.receive(T) == (WebSocketOpCode.Binary, message)
+
+
+def test_what_tls_has_decrypted_already_is_not_waited_for(
+    serve: Serve, connect: Connect, resource: Echo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kit.engine.websocket.RECEIVE_BYTES", 100)
+    ws = connect(serve(resource, tls=True)).websocket("/ws", compress=False)
+    assert ws.receive(T) == OPEN
+    text = "0123456789" * 1000
+    ws.send(text)
+    assert ws.receive(T) == (WebSocketOpCode.Text, text)
 
 
 def test_messages_come_in_order(client: HTTPClient) -> None:
@@ -421,6 +434,30 @@ def test_a_stop_gives_up_websockets_that_are_not_open(connect: Connect) -> None:
         assert client._sockets == set()
 
 
+def test_a_stop_gives_up_a_websocket_whose_name_is_not_resolved_yet(
+    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, go_on = threading.Event(), threading.Event()
+
+    def dawdle(*_: Any, **__: Any) -> Any:
+        asked.set()
+        assert go_on.wait(T)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    serve()  # keeps the relay, which would wait for the resolver before it ends
+    monkeypatch.setattr(socket, "getaddrinfo", dawdle)
+    client = connect(("slow.test", 80))
+    got: list[Any] = []
+    client.websocket("/ws", callback=lambda *message: got.append(message))
+    try:
+        assert asked.wait(T)
+        client.stop()
+        client.update()
+        assert got == [CLOSED]
+    finally:
+        go_on.set()
+
+
 def test_a_stop_does_not_wait_long_for_a_deaf_peer(connect: Connect) -> None:
     stop = threading.Event()
 
@@ -437,6 +474,30 @@ def test_a_stop_does_not_wait_long_for_a_deaf_peer(connect: Connect) -> None:
         assert monotonic() - began < scaled(2)
         stop.set()
         assert ws.receive(T) == CLOSED
+
+
+def test_more_open_websockets_than_allowed_are_refused(
+    serve: Serve, connect: Connect, resource: Echo
+) -> None:
+    client = connect(serve(resource), max_pending=2)
+    sockets = [client.websocket("/ws"), client.websocket("/ws")]
+    with pytest.raises(LimitError) as caught:
+        client.websocket("/ws")
+    assert str(caught.value) == "too many websockets are open: the limit max_pending is 2"
+    sockets[0].receive(T)
+    sockets[0].close()
+    assert sockets[0].receive(T) == CLOSED
+    poll(client, lambda: len(client._sockets) == 1)
+    assert client.websocket("/ws").receive(T) == OPEN
+
+
+def test_a_websocket_that_opened_has_no_response_of_its_own(client: HTTPClient) -> None:
+    ws = client.websocket("/ws")
+    assert ws.response is None
+    assert ws.receive(T) == OPEN
+    ws.close()
+    assert ws.receive(T) == CLOSED
+    assert ws.response is None
 
 
 def test_a_closed_websocket_is_forgotten(client: HTTPClient) -> None:
@@ -522,7 +583,7 @@ def test_large_messages_that_nobody_polls_are_bounded_too(connect: Connect) -> N
 def test_a_websocket_that_nobody_polls_can_still_be_closed(connect: Connect) -> None:
     sent = [0]
     with ScriptedServer(flood(10_000, sent)) as server:
-        client = connect(server.addr)
+        client = connect(server.addr, limits=Limits(close_s=T))
         ws = client.websocket("/ws", compress=False)
         poll(client, lambda: ws._is_throttled)
         ws.close()
@@ -543,14 +604,45 @@ def test_a_websocket_that_nobody_polls_still_sends(connect: Connect) -> None:
 
     ready = threading.Event()
     with ScriptedServer(run) as server:
-        from kit import Limits
-
         client = connect(server.addr, limits=Limits(output_bytes=2 * size))
         ws = client.websocket("/ws", compress=False)
         poll(client, lambda: ws._is_throttled)
         ws.send(bytes(size))
         ready.set()
         assert got.wait(T)
+        client.stop()
+
+
+def test_a_server_that_reads_slowly_but_reads_is_not_given_up(connect: Connect) -> None:
+    let_go = threading.Event()
+
+    def run(line: Line) -> None:
+        accept(line)
+        assert let_go.wait(T)
+        line.await_end()
+
+    with ScriptedServer(run) as server:
+        client = connect(server.addr, limits=Limits(output_bytes=16_000_000, write_s=3600))
+        ws = client.websocket("/ws", compress=False)
+        assert ws.receive(T) == OPEN
+        ws.send(bytes(8_000_000))
+        asked = threading.Event()
+        found: list[float] = []
+
+        def expire() -> None:
+            # The limit that began with the first byte has passed, and some were taken since.
+            session, link = ws._session, ws._session._link
+            assert session._connection is not None
+            assert link is not None
+            assert session.expire() & WRITE
+            found.append(session._connection.deadline - link.sent_at)
+            asked.set()
+
+        current_relay().call(expire)
+        assert asked.wait(T)
+        assert found == pytest.approx([3600])
+        assert not ws._session.is_over
+        let_go.set()
         client.stop()
 
 

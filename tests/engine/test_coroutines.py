@@ -127,6 +127,34 @@ def test_a_coroutine_that_ignores_its_cancellation_is_given_up(coroutines: Corou
     assert len(outcome.results) == 1
 
 
+def test_the_late_end_of_a_coroutine_that_was_given_up_is_no_second_outcome(
+    coroutines: Coroutines,
+) -> None:
+    entered, ended = threading.Event(), threading.Event()
+    releases: list[asyncio.Future[None]] = []
+    errors: list[BaseException | None] = []
+
+    async def stubborn() -> None:
+        releases.append(release := asyncio.get_running_loop().create_future())
+        entered.set()
+        while not release.done():
+            try:
+                await asyncio.shield(release)
+            except asyncio.CancelledError:
+                pass
+        ended.set()
+
+    def done(_: object, error: BaseException | None) -> None:
+        errors.append(error)
+        releases[0].set_result(None)
+
+    coroutines.run(stubborn(), done)
+    assert entered.wait(scaled(10))
+    coroutines.stop(scaled(10))
+    assert ended.is_set()
+    assert [str(error) for error in errors] == ["the handler went on although it was cancelled"]
+
+
 def test_a_coroutine_may_stop_the_loop_it_runs_on(coroutines: Coroutines) -> None:
     async def stop() -> str:
         coroutines.stop(scaled(10))

@@ -9,6 +9,7 @@ from typing import cast
 
 import pytest
 
+from kit import StateError
 from kit.engine.channel import GONE, PARKED, READ
 from kit.engine.listener import BATCH, RETRY_S, Listener
 from kit.engine.relay import Relay
@@ -21,6 +22,13 @@ class Relayed:
     def __init__(self) -> None:
         self.settled: list[int] = []
         self.later: list[tuple[float, Callable[[], object]]] = []
+        self.before_call: Callable[[], object] = lambda: None
+        self.is_busy = False
+
+    def call(self, function: Callable[[], object]) -> None:
+        if not self.is_busy:
+            self.before_call()
+            function()
 
     def settle(self, channel: Listener, want: int) -> None:
         self.settled.append(want)
@@ -119,6 +127,24 @@ def test_an_exhausted_system_is_given_time(
     assert len(door.inside) == 1
 
 
+def test_an_exhausted_system_is_told_once_until_it_recovers(
+    door: Door, caplog: pytest.LogCaptureFixture
+) -> None:
+    def exhaust() -> None:
+        full = OSError(errno.EMFILE, "no room")
+        door.listener._socket = cast("socket.socket", Failing(door.sock, full, full))
+        for _ in range(2):
+            assert door.listener.turn(READ) == PARKED
+
+    door.knock(1)
+    with caplog.at_level(logging.WARNING, "kit"):
+        exhaust()
+        assert len(caplog.records) == 1
+        assert door.listener.turn(READ) == READ
+        exhaust()
+        assert len(caplog.records) == 2
+
+
 def test_a_peer_that_went_away_while_it_waited_is_passed_over(door: Door) -> None:
     door.knock(1)
     gone = ConnectionAbortedError(errno.ECONNABORTED, "gone")
@@ -136,6 +162,60 @@ def test_a_shut_listener_refuses_and_stays_shut(door: Door) -> None:
         socket.create_connection(address, timeout=scaled(10))
     door.listener._go_on()
     assert door.relay.settled == [GONE]
+
+
+def test_a_port_that_refuses_is_free_for_nobody_and_accepts_again(door: Door) -> None:
+    address = door.sock.getsockname()
+    for _ in range(2):
+        door.listener.refuse()
+    assert door.relay.settled == [PARKED]
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(address, timeout=scaled(10))
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind(address)
+    for _ in range(2):
+        door.listener.accept_again()
+    assert door.relay.settled == [PARKED, READ]
+    door.outside.append(socket.create_connection(address, timeout=scaled(10)))
+    door.listener.close()
+
+
+def test_a_port_that_refuses_does_not_look_for_room(door: Door) -> None:
+    door.listener.refuse()
+    door.listener.parked()
+    door.listener._go_on()  # which it had asked for before
+    assert door.relay.later == []
+    assert door.relay.settled == [PARKED]
+    door.listener.close()
+
+
+def test_a_port_of_a_server_that_has_stopped_stays_as_it_is(door: Door) -> None:
+    door.listener.shut()
+    door.listener.refuse()
+    door.listener.accept_again()
+    assert door.relay.settled == [GONE]
+
+
+def test_a_server_that_stops_as_its_port_is_switched_stays_stopped(door: Door) -> None:
+    door.relay.before_call = door.listener.shut
+    door.listener.refuse()
+    assert door.relay.settled == [GONE]
+
+
+def test_why_a_port_cannot_be_switched_is_told_to_who_asked(door: Door) -> None:
+    door.sock.close()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        door.listener.refuse()
+
+
+def test_a_leader_that_does_not_come_is_not_waited_for_long(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kit.engine.listener.PATIENCE_S", 0.01)
+    door.relay.is_busy = True
+    with pytest.raises(StateError) as caught:
+        door.listener.refuse()
+    assert str(caught.value) == ("the server is too busy: its port could not be switched in time")
 
 
 def test_a_listener_that_was_full_serves_on_a_real_relay() -> None:

@@ -422,6 +422,28 @@ class PoorBench(Bench):
         super()._start(job)
 
 
+@pytest.mark.parametrize("started", [0, 1])
+def test_a_relay_that_is_given_no_thread_leaves_nothing_behind(
+    monkeypatch: pytest.MonkeyPatch, started: int
+) -> None:
+    start, left = threading.Thread.start, [None] * started
+
+    def start_some(thread: threading.Thread) -> None:
+        if not left:
+            raise RuntimeError("can't start new thread")
+        left.pop()
+        start(thread)
+
+    relay = Relay()
+    before = threading.active_count()
+    monkeypatch.setattr(threading.Thread, "start", start_some)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        relay.start()
+    assert threading.active_count() == before
+    assert relay._wake_in.fileno() == relay._wake_out.fileno() == -1
+    assert relay._selector.get_map() is None
+
+
 @pytest.fixture
 def poor() -> Iterator[tuple[Relay, PoorBench, GuardedSelector]]:
     relay = Relay()

@@ -92,21 +92,23 @@ def test_the_watch_sleeps_while_nothing_happens_and_wakes_for_a_turn() -> None:
 
 def test_a_turn_that_begins_as_the_watch_falls_asleep_is_seen() -> None:
     """The leader counts the turn, then looks whether to wake; the watch does the reverse."""
-    for _ in range(5):
-        led = Led()
-        looks = 0
+    led, looks = Led(), 0
 
-        def begin_unseen(led: Led = led) -> None:
-            nonlocal looks
-            looks += 1
-            # On its last look it finds nobody busy; the turn begins right behind that.
-            if looks == IDLE_LOOKS:
-                led.turns += 1
-                threading.Timer(0, setattr, (led, "is_at_work", True)).start()
+    def begin_unseen() -> None:
+        nonlocal looks
+        looks += 1
+        # On its last look it finds nobody busy; the turn begins right behind that.
+        led.turns += looks == IDLE_LOOKS
+        led.is_at_work = looks > IDLE_LOOKS
 
-        led.on_look = begin_unseen
-        with looked_on(led):
-            assert led.has_promoted.wait(scaled(10))
+    led.on_look = begin_unseen
+    with looked_on(led):
+        assert led.has_promoted.wait(scaled(10))
+    assert led.promoted[0] == 1
+
+
+def test_a_watch_that_was_given_no_thread_can_be_stopped() -> None:
+    Watch(Led()).stop()
 
 
 @pytest.mark.parametrize("looks", [1, IDLE_LOOKS - 1, IDLE_LOOKS, IDLE_LOOKS + 1])

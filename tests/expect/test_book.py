@@ -223,3 +223,45 @@ def test_every_request_is_looked_at_once_for_all_stubs() -> None:
     )
     assert not find(book, counting).is_match
     assert len(read) == 1
+
+
+class Outcome(BaseException):
+    """As what `pytest.fail()` raises is no Exception."""
+
+
+def cry(_: object) -> bool:
+    raise Outcome("too bad")
+
+
+@pytest.mark.parametrize("given", [{"query": {"a": cry}}, {"match": cry}, {"body": cry}])
+@pytest.mark.parametrize("body", [b"", b"x"])
+def test_what_a_function_raises_to_be_heard_is_raised_by_the_answer(
+    given: dict[str, Any], body: bytes
+) -> None:
+    book = StubBook()
+    stub = book.expect("POST", "/", **given).respond("x")
+    request = make_request("POST", "/?a=1", body=body)
+    endpoint = find(book, request)
+    with pytest.raises(Outcome, match="too bad"):
+        endpoint.call(request)
+    assert (endpoint.name, endpoint.is_match, stub.calls) == ("stub 1: POST /", True, 0)
+
+
+def test_an_explanation_tells_what_a_function_raises_to_be_heard() -> None:
+    book = StubBook()
+    book.expect("POST", "/", match=cry).respond("x")
+    (near_miss,) = book.explain(make_request("GET", "/"))
+    assert [check.text for check in near_miss.conditions if not check.ok] == [
+        "method GET, the stub takes POST",
+        "match: it raised Outcome: too bad",
+    ]
+
+
+def test_an_interruption_of_an_explanation_is_none_of_the_functions() -> None:
+    def interrupt(_: object) -> bool:
+        raise KeyboardInterrupt
+
+    book = StubBook()
+    book.expect("POST", "/", match=interrupt).respond("x")
+    with pytest.raises(KeyboardInterrupt):
+        book.explain(make_request("GET", "/"))

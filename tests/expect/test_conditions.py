@@ -361,11 +361,19 @@ def test_a_function_of_the_request() -> None:
     name = f"is_first_page (test_conditions.py:{is_first_page.__code__.co_firstlineno})"
     assert judge(make_request("GET", "/?page=1"), match=is_first_page) == []
     assert judge(make_request("GET", "/?page=2"), match=is_first_page) == [
-        f"✗ match: expected {name} to take it, got <Request GET /?page=2>"
+        f"✗ match: expected {name} to take it, got GET / with params {{'page': ['2']}}"
     ]
     assert judge(make_request("GET", "/"), match=is_first_page) == [
-        f"✗ match: {name} raised KeyError: 'page'; got <Request GET />"
+        f"✗ match: {name} raised KeyError: 'page'; got GET /"
     ]
+
+
+def test_a_function_of_the_request_is_told_the_start_of_a_long_one() -> None:
+    request = make_request("POST", f"/{'a' * 500}?{'b' * 500}=1")
+    (line,) = judge(request, method="POST", pattern="/:any", match=is_first_page)
+    assert "got POST /aaa" in line
+    assert "a… with params" in line
+    assert len(line) < 600
 
 
 def test_all_conditions_must_be_held() -> None:
@@ -394,7 +402,19 @@ def test_many_names_are_counted() -> None:
             {"method": None},
             'a method is a str such as "GET", a list of them, or ... for any, not None',
         ),
+        ({"method": "*"}, 'any method is ..., not "*": expect(..., "/path")'),
         ({"query": ["a"]}, "query takes a dict of values by name, not ['a']"),
+        (
+            {"query": b"a=1"},
+            "query takes a dict of values by name, not b'a=1': write it as a str",
+        ),
+        (
+            {"query": int},
+            (
+                "query takes a dict of values by name, not <class 'int'>: a function of the whole "
+                "request is given as match="
+            ),
+        ),
         ({"query": {1: "a"}}, "query takes names of str, not 1"),
         (
             {"query": {"a": True}},

@@ -257,6 +257,7 @@ def test_an_order_cannot_be_written() -> None:
     book = StubBook()
     with book.in_order():
         book.expect("GET", "/").respond()
+        book.expect("GET", "/").respond()
     assert error_of(book).endswith(": in_order() cannot be written to a file")
 
 

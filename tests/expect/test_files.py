@@ -180,6 +180,24 @@ def test_a_response_may_be_compressed(tmp_path: Path) -> None:
     assert response.compress
 
 
+@pytest.mark.parametrize(
+    ("name", "headers", "kind"),
+    [
+        ("page.html", {}, "text/html"),
+        ("page.html", {"CONTENT-TYPE": "text/x-own"}, "text/x-own"),
+        ("page.unheard-of", {}, "application/octet-stream"),
+    ],
+)
+def test_the_type_of_a_file_is_told_by_its_name_unless_it_is_given(
+    tmp_path: Path, name: str, headers: dict[str, str], kind: str
+) -> None:
+    (tmp_path / name).write_text("<p>")
+    book = load_stub(tmp_path, response={"file": name, "headers": headers})
+    encoded = find(book, make_request("GET", "/")).call(make_request("GET", "/")).encode()
+    kinds = [value for field, value in encoded.raw_headers if field.lower() == b"content-type"]
+    assert kinds == [kind.encode()]
+
+
 def test_a_file_is_read_once_for_all_that_name_it(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "page.html").write_text("<p>")

@@ -304,6 +304,16 @@ def test_a_malformed_pattern_is_refused(gates: Gates) -> None:
     assert not gates.has_gates
 
 
+def test_who_comes_just_as_the_gate_is_opened_is_not_held(gates: Gates) -> None:
+    gate = gates.hold("GET", "/slow")
+    request = make_request("GET", "/slow")
+    found = gates.find(request)
+    gate.release()
+    assert found is gate
+    assert found.admit(request, lambda: pytest.fail("it goes on by itself"))
+    assert gate.held == []
+
+
 def test_racing_arrivals_and_releases_lose_nothing_and_repeat_nothing(gates: Gates) -> None:
     gate = gates.hold("GET", "/slow")
     resumed: list[int] = []

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,3 +43,37 @@ def test_a_stub_that_cannot_be_exported_leaves_the_file_as_it_was(tmp_path: Path
     with pytest.raises(ConfigurationError, match=r"stub 2: GET /b .*: it has no response"):
         server.export_stubs(path)
     assert path.read_text() == "as it was"
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("params", "did you mean query?"),
+        ("query_string", "did you mean query?"),
+        ("data", "did you mean body?"),
+        ("path", "did you mean pattern?"),
+        ("jsn", "did you mean json?"),
+        (
+            "zzz",
+            (
+                "there are query, headers, cookies, json, body, form, multipart, match, "
+                "max_content_length"
+            ),
+        ),
+    ],
+)
+def test_an_argument_of_another_name_is_refused_with_the_one_that_is_meant(
+    name: str, advice: str
+) -> None:
+    server = HTTPServer(("127.0.0.1", 0))
+    unknown: dict[str, Any] = {name: "1"}
+    with pytest.raises(TypeError) as caught:
+        server.expect("GET", "/", **unknown)
+    assert str(caught.value) == f"expect() got an unexpected keyword argument '{name}': {advice}"
+    assert list(server.stubs) == []
+
+
+def test_a_gate_takes_several_methods_or_any() -> None:
+    server = HTTPServer(("127.0.0.1", 0))
+    assert str(server.hold(["GET", "PUT"], "/a")) == "GET|PUT /a"
+    assert str(server.hold(..., "/a")) == "any method /a"

@@ -4,6 +4,8 @@ import re
 import time
 from typing import Any
 
+import pytest
+
 from kit.expect import StubBook, format_unmatched
 from kit.messages import Request
 from kit.routing import NearMiss, Router
@@ -183,3 +185,24 @@ def test_the_text_is_cut_at_its_bound() -> None:
     text = describe(book, make_request("POST", "/" + "p" * 1000, json={}))
     assert len(text) < 16 * 1024 + 60
     assert re.search(r"\n… cut here: \d+ characters more\n$", text)
+
+
+class Mute:
+    """A value of a test's own that cannot be shown."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        return False
+
+    def __repr__(self) -> str:
+        raise ValueError("not made whole")
+
+
+@pytest.mark.parametrize("expected", [{"query": {"a": Mute()}}, {"json": {"a": Mute()}}])
+def test_an_expected_object_without_a_repr_is_told_by_its_type(expected: dict[str, Any]) -> None:
+    book = StubBook()
+    book.expect("POST", "/", **expected).respond("x")
+    request = make_request("POST", "/?a=1", json={"a": 1})
+    text = format_unmatched(request, [], book.explain(request))
+    assert "<Mute that has no repr: ValueError>" in text

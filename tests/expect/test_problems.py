@@ -77,21 +77,34 @@ def test_requests_that_have_nothing_in_common_are_not_told() -> None:
     ]
 
 
-def test_a_request_that_another_stub_took_is_told_as_such() -> None:
+def test_a_request_that_came_before_the_stub_is_told_as_such() -> None:
     book = StubBook()
-    book.expect("GET", "/").respond().times(1)
-    book.expect("GET", "/").respond()
     request = make_request()
-    fetch(book, request)
+    assert book.candidates(request) is None
+    book.expect("GET", "/").respond()
     assert texts(book, request) == [
         (
-            "stub 2: GET / was never used, expected at least 1 request\n"
+            "stub 1: GET / was never used, expected at least 1 request\n"
             "  nearest: GET /\n"
             "    ✓ method GET\n"
             "    ✓ path /\n"
-            "    ✗ every condition is held: another stub took it, or it was not this one's turn"
+            "    ✗ every condition is held: the request came before the stub was registered"
         )
     ]
+
+
+def test_a_request_that_came_out_of_turn_is_told_as_such() -> None:
+    book = StubBook()
+    first = book.expect("GET", "/a").respond()
+    book.expect("GET", "/b").after(first).respond()
+    early = make_request("GET", "/b")
+    assert book.candidates(early) is None
+    fetch(book, make_request("GET", "/a"))
+    (text,) = texts(book, early)
+    assert text.splitlines()[-1] == (
+        "    ✗ every condition is held: the request came before the stub was registered, or when "
+        "it was not the stub's turn"
+    )
 
 
 def test_a_stub_that_still_waits_says_for_which() -> None:

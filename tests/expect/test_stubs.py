@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import io
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -241,8 +242,12 @@ def test_what_cannot_work_is_refused_at_once(set_answer: Any, message: str) -> N
 
 
 def test_then_must_be_given() -> None:
-    with pytest.raises(TypeError, match="then"):
-        StubBook().expect("GET", "/").respond_sequence([Response()])  # type: ignore[call-arg]
+    with pytest.raises(ConfigurationError) as caught:
+        StubBook().expect("GET", "/").respond_sequence([Response()])
+    assert str(caught.value) == (
+        "respond_sequence() takes then=, what follows the last response: one of "
+        '"repeat last", "cycle", "error"'
+    )
 
 
 # The endpoint
@@ -297,17 +302,48 @@ def test_a_used_up_stub_says_so() -> None:
     assert explain(book, get()) == ["✗ used up: it answered its 2 requests"]
 
 
-def test_at_least_and_optional_do_not_bound() -> None:
+@pytest.mark.parametrize("say", [lambda stub: stub.at_least(2), Stub.optional])
+def test_at_least_and_optional_do_not_bound(say: Callable[[Stub], Stub]) -> None:
     book = StubBook()
-    expect(book).at_least(2).optional()
+    say(expect(book))
     assert run(book, 3) == [b"ok"] * 3
 
 
-def test_optional_keeps_the_bound_of_times() -> None:
+@pytest.mark.parametrize(
+    "say", [lambda stub: stub.times(1).optional(), lambda stub: stub.optional().times(1)]
+)
+def test_optional_and_times_bound_and_expect_nothing_in_any_order(
+    say: Callable[[Stub], Stub],
+) -> None:
     book = StubBook()
-    stub = expect(book).times(1).optional()
+    stub = say(expect(book))
     assert stub.is_satisfied
     assert [fetch(book, get())[0] for _ in range(2)] == [200, 404]
+
+
+def test_what_is_said_again_replaces_what_was_said() -> None:
+    stub = expect(StubBook()).times(3).times(2)
+    assert (stub.min_calls, stub.max_calls) == (2, 2)
+    stub = expect(StubBook()).at_least(3).at_least(2)
+    assert (stub.min_calls, stub.max_calls) == (2, None)
+
+
+@pytest.mark.parametrize(
+    ("say", "calls"),
+    [
+        (lambda stub: stub.times(2).at_least(1), "times(2) and at_least(1)"),
+        (lambda stub: stub.at_least(1).times(2), "at_least(1) and times(2)"),
+        (lambda stub: stub.at_least(1).optional(), "at_least(1) and optional()"),
+        (lambda stub: stub.optional().at_least(1), "optional() and at_least(1)"),
+    ],
+)
+def test_numbers_that_contradict_each_other_are_refused(
+    say: Callable[[Stub], Stub], calls: str
+) -> None:
+    stub = expect(StubBook())
+    with pytest.raises(ConfigurationError) as caught:
+        say(stub)
+    assert str(caught.value) == f"stub 1: GET /: {calls} contradict each other: say one of them"
 
 
 def test_threads_never_get_more_than_times() -> None:
@@ -408,6 +444,54 @@ def test_after_waits_for_the_other() -> None:
     assert fetch(book, get())[0] == 200
 
 
+@pytest.mark.parametrize(
+    "say",
+    [
+        lambda stub, first, last: stub.after(last).until(last),
+        lambda stub, first, last: stub.until(last).after(last),
+        lambda stub, first, last: stub.until(last).after(last, times=2),
+    ],
+)
+def test_a_stub_that_begins_when_it_ends_is_refused(say: Callable[..., Stub]) -> None:
+    book = StubBook()
+    first, last, stub = expect(book, path="/1"), expect(book, path="/2"), expect(book)
+    with pytest.raises(ConfigurationError) as caught:
+        say(stub, first, last)
+    assert str(caught.value) == (
+        "stub 3: GET / could never be used: it waits for stub 2: GET /2, and ends when "
+        "stub 2: GET /2 is used: leave after() or until() out"
+    )
+
+
+@pytest.mark.parametrize(
+    "say",
+    [
+        lambda stub, first, last: stub.after(last).until(first),
+        lambda stub, first, last: stub.until(first).after(last),
+    ],
+)
+def test_a_stub_that_begins_after_its_end_is_refused(say: Callable[..., Stub]) -> None:
+    book = StubBook()
+    first, last, stub = expect(book, path="/1"), expect(book, path="/2"), expect(book)
+    last.after(first)
+    with pytest.raises(ConfigurationError) as caught:
+        say(stub, first, last)
+    assert str(caught.value) == (
+        "stub 3: GET / could never be used: it waits for stub 2: GET /2, which comes after "
+        "stub 1: GET /1, and ends when stub 1: GET /1 is used: leave after() or until() out"
+    )
+
+
+def test_a_stub_may_begin_with_one_and_end_with_the_next() -> None:
+    book = StubBook()
+    first, last = expect(book, path="/1"), expect(book, path="/2")
+    stub = expect(book).after(first).until(last)
+    assert explain(book, get()) == ["✗ not its turn: waits for stub 1: GET /1"]
+    fetch(book, get("/1"))
+    assert fetch(book, get())[0] == 200
+    assert stub.calls == 1
+
+
 def test_until_ends_with_the_other() -> None:
     book = StubBook()
     paid = book.expect("POST", "/pay").respond()
@@ -479,14 +563,39 @@ def test_an_order_in_an_order_is_refused() -> None:
         with pytest.raises(ConfigurationError) as caught, book.in_order():
             pass
         assert str(caught.value) == ("in_order() stands in another in_order(): end that one first")
+        expect(book)
+        expect(book)
     with book.in_order():
-        pass
+        expect(book)
+        expect(book)
+
+
+@pytest.mark.parametrize(("number", "told"), [(0, "0 stubs"), (1, "1 stub")])
+def test_an_order_of_fewer_than_two_stubs_is_refused(number: int, told: str) -> None:
+    book = StubBook()
+    with pytest.raises(ConfigurationError) as caught, book.in_order():
+        for _ in range(number):
+            expect(book)
+    assert str(caught.value) == (
+        f"in_order() holds {told}, which is no order: register all that are to come one after "
+        "the other inside one `with` block"
+    )
+
+
+def test_an_order_that_fails_inside_tells_its_own_error() -> None:
+    book = StubBook()
+    with pytest.raises(ZeroDivisionError), book.in_order():
+        raise ZeroDivisionError
+    with book.in_order():
+        expect(book)
+        expect(book)
 
 
 def test_another_thread_registers_outside_the_order() -> None:
     book = StubBook()
     with book.in_order():
         expect(book, path="/a")
+        expect(book, path="/b")
         thread = threading.Thread(target=expect, args=(book, "free", "/free"))
         thread.start()
         thread.join()
@@ -500,8 +609,9 @@ def test_a_failed_expect_leaves_no_gap_in_the_order() -> None:
         with pytest.raises(ConfigurationError):
             book.expect("GET", "/", query=5)
         expect(book)
-    assert run(book, 1) == [b"ok"]
-    assert [stub.name for stub in book] == ["stub 1: GET /"]
+        expect(book)
+    assert run(book, 2) == [b"ok", b"ok"]
+    assert [stub.name for stub in book] == ["stub 1: GET /", "stub 2: GET /"]
 
 
 def test_a_stub_knows_where_it_was_registered() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import queue
 import socket
+import threading
 import time
 import urllib.error
 from collections.abc import Callable
@@ -413,3 +414,72 @@ def test_a_client_whose_request_stalls_is_stopped_at_once() -> None:
             client.fault(faults.Delay(3000))
             handle = client.get("/")
     assert handle.wait(scaled(WAIT_S)).status_code == 0
+
+
+def test_a_client_that_stops_reading_brings_the_response_to_a_halt() -> None:
+    halted: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
+
+    def script(line: Line) -> None:
+        line.read_head()
+        line.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n")
+        try:
+            line.sock.sendall(bytes(100_000_000))
+        except OSError as error:
+            halted.put(error)
+        else:
+            halted.put(None)
+
+    with ScriptedServer(script) as server, HTTPClient(server.addr, timeout_s=0.3) as client:
+        rule = client.fault(faults.StopReading())
+        response = client.get("/").wait(scaled(WAIT_S))
+        error = halted.get(timeout=scaled(WAIT_S))
+
+    assert isinstance(reason_of(response), TimeoutError)
+    assert isinstance(error, ConnectionError)
+    assert rule.applied == 1
+
+
+def test_a_client_that_has_stopped_reading_is_stopped_at_once() -> None:
+    answered = threading.Event()
+
+    def script(line: Line) -> None:
+        line.read_head()
+        line.answer()
+        answered.set()
+        line.await_end()
+
+    with ScriptedServer(script) as server:
+        with HTTPClient(server.addr, timeout_s=3000) as client:
+            client.fault(faults.StopReading())
+            handle = client.get("/")
+            assert answered.wait(scaled(WAIT_S))
+        assert handle.wait(scaled(WAIT_S)).status_code == 0
+
+
+def test_a_client_never_answers_a_close() -> None:
+    with HTTPServer(("127.0.0.1", 0), limits=Limits(close_s=0.1)) as server:
+        server.registerRoutes(Leaving())
+        with HTTPClient(server.addr, limits=Limits(close_s=scaled(WAIT_S))) as client:
+            rule = client.fault(faults.NeverAnswerClose())
+            client.get("/").wait(scaled(WAIT_S))
+            assert rule.seen == 0
+            client.websocket("/ws")
+            [exchange] = server.wait_for(
+                lambda each: each.path == "/ws" and each.is_done, timeout=scaled(WAIT_S)
+            )
+
+    assert [(one.direction, one.name) for one in exchange.frames] == [("sent", "Close")]
+    assert exchange.error == (
+        "the websocket ended uncleanly with 1006: "
+        "the stream ended without an answer to the close frame"
+    )
+    assert rule.applied == 1
+
+
+class Leaving(Resource):
+    """Closes a websocket as soon as it is open."""
+
+    @websocket("/ws")
+    def leave(self, request: Request, opcode: WebSocketOpCode, payload: str | bytes) -> None:
+        if opcode is WebSocketOpCode.Open:
+            request.close(1000)

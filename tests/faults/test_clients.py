@@ -11,6 +11,7 @@ from support.fault_outcomes import (
     BEGIN,
     CASES,
     END,
+    UNSETTLED,
     Case,
     measure,
     read_table,
@@ -30,7 +31,11 @@ OUTCOMES = read_table(TABLE.read_text(encoding="utf-8"))
     ],
 )
 def test_a_client_makes_of_a_fault_what_the_table_says(case: Case, client: str) -> None:
-    assert measure(case, client) == OUTCOMES[case.name, client]
+    assert measure(case, client) in OUTCOMES[case.name, client].split(" or ")
+
+
+def test_the_table_leaves_open_only_what_the_system_decides() -> None:
+    assert {key: told for key, told in OUTCOMES.items() if " or " in told} == UNSETTLED
 
 
 def test_the_table_holds_every_case_and_nothing_else() -> None:
@@ -49,10 +54,8 @@ def test_every_fault_has_a_row() -> None:
 
 def test_README_holds_the_same_table() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    if BEGIN not in readme:
-        pytest.skip("README does not hold the table")
-    _, _, rest = readme.partition(BEGIN)
-    table, mark, _ = rest.partition(END)
+    _, begin, rest = readme.partition(BEGIN)
+    table, end, _ = rest.partition(END)
 
-    assert mark == END
+    assert (begin, end) == (BEGIN, END)
     assert table.strip() == write_table(OUTCOMES)

@@ -96,6 +96,32 @@ def test_close_on_reuse_counts_only_requests_on_a_used_connection() -> None:
     assert (rule.seen, rule.applied) == (1, 1)
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        faults.CloseWithoutFrame(),
+        faults.InvalidUtf8(),
+        faults.NeverAnswerClose(),
+        faults.OversizedFrame(),
+        faults.RefuseHandshake(),
+        faults.ResetMidMessage(),
+        faults.StalledFragment(),
+        faults.UnaskedPong(),
+        faults.WrongAccept(),
+        faults.WrongMask(),
+    ],
+    ids=repr,
+)
+def test_a_websockets_fault_counts_only_handshakes(fault: faults.Fault) -> None:
+    own, stubs = FaultRule(fault, nth=1), FaultRule(fault, nth=1)
+    book = make_book(own)
+
+    assert book.choose("GET", "/", more=[stubs]) is None
+    assert (own.seen, stubs.seen) == (0, 0)
+    assert book.choose("GET", "/", is_handshake=True) is not None
+    assert book.choose_among([stubs], is_reuse=False, is_handshake=True) is not None
+
+
 # Seeds
 
 
@@ -122,6 +148,16 @@ def test_two_rules_of_a_book_do_not_choose_alike() -> None:
     assert choose(book, 100, "GET") != choose(book, 100, "POST")
     assert first.number == 1
     assert second.number == 2
+
+
+def test_a_server_its_connections_and_a_client_do_not_choose_alike() -> None:
+    books = [FaultBook("server"), FaultBook("client"), FaultBook("server", is_for_connections=True)]
+    for book in books:
+        book.seed = 1
+        book.order(FaultRule(RESET, share=0.5))
+    chosen = [choose(book, 64) for book in books]
+
+    assert chosen[0] != chosen[1] != chosen[2] != chosen[0]
 
 
 def test_a_book_without_a_seed_draws_one_and_keeps_it() -> None:
@@ -173,6 +209,8 @@ def test_a_rule_tells_what_it_does() -> None:
     rule = FaultRule(faults.Reset(after=10), "GET", "/a", nth=(3, 1))
     make_book(rule).choose("GET", "/a")
 
+    assert repr(rule) == "<FaultRule reset after 10 bytes: GET /a, number 1, 3; 0 of 1>"
+    rule.note_applied()
     assert repr(rule) == "<FaultRule reset after 10 bytes: GET /a, number 1, 3; 1 of 1>"
     assert repr(FaultRule(RESET, every=2, times=1)) == (
         "<FaultRule reset before the first byte: any method any path, "
@@ -259,7 +297,7 @@ def test_what_a_connection_cannot_have_is_refused(fault: faults.Fault) -> None:
 
 
 @pytest.mark.parametrize(
-    "fault", [faults.EmptyReply(), faults.NeverAnswerClose(), faults.WrongAccept()], ids=repr
+    "fault", [faults.EmptyReply(), faults.NeverAnswer(), faults.WrongAccept()], ids=repr
 )
 def test_what_a_client_cannot_have_is_refused(fault: faults.Fault) -> None:
     with pytest.raises(ConfigurationError) as raised:

@@ -275,13 +275,13 @@ def test_a_chunked_response_has_a_first_chunk_of_the_wrong_size(
 
 
 def test_a_chunked_response_to_HEAD_has_its_head(rig: Rig) -> None:
-    rig.serve(("GET", "/", stream)).fault(faults.WrongLength(3))
+    rule = rig.serve(("GET", "/", stream)).fault(faults.WrongLength(3))
     client = rig.connect()
     client.send(make_request(method="HEAD"))
-    data = client.read_to_end()
 
-    assert data.startswith(b"HTTP/1.1 200 OK\r\n")
-    assert data.endswith(b"\r\n\r\n")
+    assert client.read_answer("HEAD").status == 200
+    assert client.ask("/", "HEAD").status == 200  # nothing was wrong: it is used again
+    assert (rule.seen, rule.applied) == (2, 0)
 
 
 def test_garbage_may_stand_before_the_head_or_behind_it(rig: Rig) -> None:
@@ -576,3 +576,88 @@ def test_nothing_that_was_ordered_is_logged_as_an_error(rig: Rig) -> None:
     rig.await_no_connections()
 
     assert rig.errors == []
+
+
+# What is ordered and does not take place
+
+
+MISSED = [
+    (
+        faults.Truncate(10_000),
+        "truncated after 10000 bytes",
+        "only {size} bytes came before the end",
+    ),
+    (faults.Stall(10_000), "stalled after 10000 bytes", "only {size} bytes came before the end"),
+    (faults.Reset(10_000), "reset after 10000 bytes", "only {size} bytes came before the end"),
+    (faults.WrongLength(-5), "length off by -5", "the message had no length to change"),
+]
+
+
+@pytest.mark.parametrize(("fault", "text", "reason"), MISSED, ids=str)
+def test_a_fault_that_finds_nothing_to_do_is_not_counted_and_says_why(
+    rig: Rig, fault: Fault, text: str, reason: str
+) -> None:
+    rule = rig.serve(("GET", "/", lambda _: Response(b""))).fault(fault, times=1)
+    client = rig.connect()
+    client.send(make_request())
+    answer = client.read_answer()
+    exchange = rig.await_done()[0]
+
+    assert answer.status == 200
+    told = reason.format(size=len(exchange.response_head))
+    assert str(exchange.fault) == f"{text}: has not taken place, as {told}"
+    assert repr(exchange.fault) == f"<MissedFault {fault!r}>"
+    assert f"fault: {exchange.fault}" in format_timeline(rig.journal)
+    assert (rule.seen, rule.applied) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    "fault", [faults.Truncate(12), faults.Stall(12), faults.Reset(12)], ids=str
+)
+def test_a_fault_in_mid_response_is_counted_before_the_client_sees_it(
+    rig: Rig, fault: Fault
+) -> None:
+    rule = rig.serve(("GET", "/", hello)).fault(fault)
+    client = rig.connect()
+    client.send(make_request())
+
+    assert client.read_exactly(12) == b"HTTP/1.1 200"
+    assert (rule.seen, rule.applied) == (1, 1)
+
+
+def test_a_fault_after_the_last_byte_is_counted_before_the_client_has_that(rig: Rig) -> None:
+    rule = rig.serve(("GET", "/", hello)).fault(faults.Reset("end"))
+    client = rig.connect()
+
+    assert client.ask("/").text == "hello"
+    assert rule.applied == 1
+
+
+# A stub's rules
+
+
+def test_a_rule_of_a_stub_can_be_removed(rig: Rig) -> None:
+    stub = rig.serve().expect("GET", "/").respond("hello")
+    stub.fault(faults.Truncate(12)).fault(faults.Delay(0.001))
+    for rule in stub.fault_rules:
+        rule.remove()
+
+    assert stub.fault_rules == ()
+    assert rig.connect().ask("/").text == "hello"
+
+
+def test_the_rules_of_two_stubs_do_not_choose_alike(plain_rig: Rig) -> None:
+    server = plain_rig.serve()
+    server.fault_seed = 1
+    fault = faults.Delay(0)
+    stubs = [server.expect("GET", f"/{name}").respond("x").fault(fault, share=0.5) for name in "ab"]
+    client = plain_rig.connect()
+    for _ in range(40):
+        assert client.ask("/a").status == client.ask("/b").status == 200
+    chosen = [
+        [each.fault is not None for each in plain_rig.await_done(80) if each.path == path]
+        for path in ("/a", "/b")
+    ]
+
+    assert [stub.fault_rules[0].seen for stub in stubs] == [40, 40]
+    assert chosen[0] != chosen[1]

@@ -245,3 +245,11 @@ def test_a_log_normal_delay_scatters_around_its_median_and_is_bounded() -> None:
 
 def test_a_log_normal_delay_without_scatter_is_its_median() -> None:
     assert draw(faults.LogNormalDelay(0.5, sigma=0), 1) == pytest.approx(0.5)
+
+
+def test_connections_are_refused_before_there_is_a_message_to_tamper_with() -> None:
+    assert faults.Refuse().is_at_accept
+    with pytest.raises(ConfigurationError) as caught:
+        faults.Refuse().make_tamper("server", random.Random(1))
+    told = "Refuse is for connections: order it by fault_connections()"
+    assert str(caught.value) == told

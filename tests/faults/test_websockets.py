@@ -9,6 +9,7 @@ import time
 import pytest
 
 from kit import Request, Resource, Response, WebSocketOpCode, faults, websocket
+from kit.errors import ConnectionClosedError
 from kit.faults import Fault
 from kit.record import Exchange
 from kit.testing import CheckedServer
@@ -258,14 +259,56 @@ def test_a_server_stops_soon_though_a_websocket_is_stalled(
     assert echo.closed.is_set()
 
 
-def test_a_response_that_is_no_websocket_is_left_alone(rig: Rig, echo: Echo) -> None:
+def test_a_request_that_asks_for_no_websocket_is_left_alone(rig: Rig, echo: Echo) -> None:
     server = rig.serve(echo, ("GET", "/", hello))
-    for fault in (faults.InvalidUtf8(), faults.WrongAccept(), faults.NeverAnswerClose()):
-        server.fault(fault, nth=1)
-
+    rule = server.fault(faults.RefuseHandshake(), nth=1)
     client = rig.connect()
+
     assert client.ask("/").text == "hello"
-    assert client.ask("/").text == "hello"
+    assert rule.seen == 0
+    client.send(make_handshake())
+    assert client.receive().startswith(b"HTTP/1.1 403 ")
+    assert (rule.seen, rule.applied) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("fault", "target", "reason"),
+    [
+        (faults.WrongAccept(), "/nowhere", "the handshake was not accepted"),
+        (faults.InvalidUtf8(), "/nowhere", "no websocket was opened"),
+        (faults.InvalidUtf8(2), "/ws", "only 1 message came before the end"),
+        (faults.OversizedFrame(length=3), "/ws", "the message's frame was no shorter than 3 bytes"),
+        (faults.Reset("end"), "/ws", "no message was sent that has a last byte"),
+    ],
+    ids=str,
+)
+def test_a_fault_that_a_websocket_gives_no_occasion_for_says_so(
+    rig: Rig, echo: Echo, fault: Fault, target: str, reason: str
+) -> None:
+    rule = rig.serve(echo).fault(fault)
+    client = rig.connect()
+    client.send(make_handshake(target))
+    if target == "/ws":
+        client.read_until(b"\r\n\r\n")
+        client.send(b"\x81\x85\0\0\0\0hello")
+        assert client.read_frame().payload == b"hello"
+        client.send(b"\x88\x82\0\0\0\0\x03\xe8")
+    exchange = rig.await_done()[0]
+
+    assert str(exchange.fault) == f"{fault}: has not taken place, as {reason}"
+    assert rule.applied == 0
+
+
+def test_an_empty_message_is_reset_within_its_head(rig: Rig, echo: Echo) -> None:
+    rig.serve(echo).fault(faults.ResetMidMessage())
+    client = rig.connect()
+    client.send(make_handshake())
+    client.read_until(b"\r\n\r\n")
+    client.send(b"\x81\x80\0\0\0\0")
+
+    assert client.read_exactly(1) == b"\x81"
+    with pytest.raises(ConnectionClosedError):
+        client.receive_strictly()
 
 
 def test_a_compressed_message_is_broken_as_well(plain_rig: Rig) -> None:
@@ -311,6 +354,7 @@ def test_a_websocket_that_was_broken_on_purpose_is_no_problem(echo: Echo, fault:
             client.receive()
             with contextlib.suppress(OSError):  # it may be broken by now
                 client.send(b"\x81\x85\0\0\0\0hello")
+                client.send(b"\x88\x82\0\0\0\0\x03\xe8")
             client.receive()
         server.wait_for(lambda each: each.is_done, timeout=scaled(10))
 

@@ -24,12 +24,23 @@ _REQUESTS = [
     b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
     _HANDSHAKE,
 ]
+_SWITCH = (
+    b"HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: upgrade\r\n"
+    b"Sec-WebSocket-Accept: ACCEPT\r\n"
+)
 _RESPONSES = [
     b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + _BODY,
     b"HTTP/1.0 200 OK\r\n\r\nhello",
     b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 \r\nConnection: close\r\n\r\n",
     b"HTTP/1.1 101 x\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nrest",
+    _SWITCH + b"\r\n",
+    _SWITCH
+    + b"Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n",
+    _SWITCH + b"Sec-WebSocket-Protocol: chat, chat\r\n\r\n",
+    _SWITCH
+    + b"Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=10;"
+    + b' client_no_context_takeover, x; a="b\\""\r\n\r\n',
 ]
 _FRAMES = [
     (TEXT, "grüße".encode(), True),

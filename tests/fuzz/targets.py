@@ -25,6 +25,8 @@ from support.wire import join_bodies, serve
 LIMITS = Limits(target_bytes=64, head_bytes=512, head_fields=12)
 MESSAGE_BYTES = 1000
 STATUSES = frozenset((400, 413, 414, 417, 431, 501, 505))
+ACCEPT = b"ACCEPT"
+"""Stands in an input for the `Sec-WebSocket-Accept` that is right."""
 METHODS = ("GET", "HEAD", "POST", "OPTIONS")
 
 Outcome = tuple[list[HttpEvent], bool]
@@ -92,8 +94,25 @@ def fuzz_http1_client(data: bytes) -> None:
     assert len(finals) <= 1, "more than one response to a request"
     if method == "HEAD":
         assert not any(isinstance(event, bytes) for event in events)
+    for head in finals:
+        _take_answer(head)
     ends = [event for event in events if isinstance(event, EndOfMessage)]
     assert len(ends) <= len(finals)
+
+
+def _take_answer(head: ResponseHead) -> None:
+    """Take a head for the answer to a handshake: it opens a websocket, or is refused."""
+    handshake = ClientHandshake(("chat",), compress=True, max_message_bytes=MESSAGE_BYTES)
+    # The right value is made by chance, so no fuzzer can guess it.
+    accept = handshake._accept.encode()
+    fields = [(name, value.replace(ACCEPT, accept)) for name, value in head.raw_headers]
+    try:
+        protocol = handshake.finish(head.status, fields)
+    except HandshakeError:
+        return
+    assert head.status == 101
+    assert [value for name, value in fields if name.lower() == b"sec-websocket-accept"] == [accept]
+    assert protocol.subprotocol in (None, "chat")
 
 
 def _ask(method: str, pieces: Sequence[bytes], *, is_upgrade: bool) -> Outcome:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from support.deadlines import scaled
+from support.interrupts import hearing_interrupts
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -34,14 +35,15 @@ def fetch(server, path="/ping"):
 
 
 def start_script(script: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-X", "dev", "-W", "error", "-c", PRELUDE + textwrap.dedent(script)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )
+    with hearing_interrupts():
+        return subprocess.Popen(
+            [sys.executable, "-X", "dev", "-W", "error", "-c", PRELUDE + textwrap.dedent(script)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
 
 
 def run_script(script: str) -> subprocess.CompletedProcess[str]:

@@ -111,6 +111,37 @@ def test_a_failed_test_writes_nothing(
     assert not find_files(pytester.path)
 
 
+def test_a_test_that_passed_and_must_not_writes_nothing(
+    run_tests: RunTests, pytester: pytest.Pytester, upstream: Upstream
+) -> None:
+    source = marked(upstream).replace(
+        "def test_it", "@pytest.mark.xfail(strict=True)\n        def test_it"
+    )
+    result = run_tests(source, "--kit-record-mode=once")
+    result.assert_outcomes(failed=1)
+    assert upstream.asked == ["/a"]
+    assert not find_files(pytester.path)
+
+
+@pytest.mark.skipif(not hasattr(pytest, "Subtests"), reason="pytest 9 has subtests")
+def test_a_test_of_which_a_part_failed_writes_nothing(
+    run_tests: RunTests, pytester: pytest.Pytester, upstream: Upstream
+) -> None:
+    source = f"""
+        @pytest.mark.kit_cassette(upstream={upstream.url!r})
+        def test_it(kit_plain_server, subtests):
+            urllib.request.urlopen(kit_plain_server.url + "/a", timeout=20).close()
+            with subtests.test("a part"):
+                assert 1 == 2
+            with subtests.test("another part"):
+                assert 1 == 1
+        """
+    result = run_tests(source, "--kit-record-mode=once")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert upstream.asked == ["/a"]
+    assert not find_files(pytester.path)
+
+
 def test_websockets_are_recorded_and_played(run_tests: RunTests, pytester: pytest.Pytester) -> None:
     source = """
         import os, websockets.sync.client
@@ -184,7 +215,7 @@ def test_an_exchange_that_could_not_be_recorded_is_told(run_tests: RunTests) -> 
     result.assert_outcomes(passed=1)
     line = (
         "test_inner.py::test_it: 1 exchange was not recorded in "
-        "cassettes/test_inner/test_it.har, broken or too large"
+        "cassettes/test_inner/test_it.har: 1 had no whole response"
     )
     result.stdout.fnmatch_lines([line])
 

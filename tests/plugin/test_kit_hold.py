@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from support.deadlines import scaled
+from support.interrupts import hearing_interrupts
 
 pty = pytest.importorskip("pty", reason="there are no pseudo-terminals here")
 
@@ -57,14 +58,15 @@ class Terminal:
             "NO_COLOR": "1",
         }
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
-        self.process = subprocess.Popen(
-            [*command, "-p", "pytest_plugin.plugin", *arguments],
-            cwd=pytester.path,
-            env=environment,
-            stdin=controlled,
-            stdout=controlled,
-            stderr=controlled,
-        )
+        with hearing_interrupts():
+            self.process = subprocess.Popen(
+                [*command, "-p", "pytest_plugin.plugin", *arguments],
+                cwd=pytester.path,
+                env=environment,
+                stdin=controlled,
+                stdout=controlled,
+                stderr=controlled,
+            )
         os.close(controlled)
         self.text = ""
 
@@ -148,6 +150,16 @@ def test_a_failed_tests_server_answers_until_enter_is_pressed(start: Start, capt
     assert "1 failed, 1 passed" in rest
     assert rest.count(PROMPT) == 1
     assert terminal.process.returncode == 1
+
+
+def test_a_test_that_passed_and_must_not_is_held(start: Start) -> None:
+    source = f"{FAILING}\ntest_that_passes = pytest.mark.xfail(strict=True)(test_that_passes)\n"
+    terminal = start(source, "--kit-hold", "-k", "test_that_passes")
+    told = terminal.read_until(PROMPT)
+    assert "[XPASS(strict)]" in told
+    assert ask(f"{find_url(told)}/hello/eve") == b"hello eve"
+    terminal.type("\n")
+    assert "1 failed" in terminal.read_all()
 
 
 def test_routes_stubs_and_the_last_requests_command_are_shown(start: Start) -> None:

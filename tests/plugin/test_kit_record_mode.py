@@ -59,3 +59,42 @@ def test_a_mode_that_is_none_is_refused(run_tests: RunTests) -> None:
         "rewrite or verify, not 'some'"
     )
     result.stderr.fnmatch_lines([f"ERROR: {text}"])
+
+
+def test_verify_fails_a_test_that_asks_nothing(run_tests: RunTests, upstream: Upstream) -> None:
+    source = marked(upstream)
+    run_tests(source, "--kit-record-mode=once").assert_outcomes(passed=1)
+    result = run_tests(marked(upstream, body="pass"), "--kit-record-mode=verify")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["*nothing was asked: 1 recording of *test_it.har compared with nothing"]
+    )
+
+
+def test_verify_lets_a_test_ask_nothing_of_a_file_that_others_may_share(
+    run_tests: RunTests, upstream: Upstream
+) -> None:
+    path = 'path="shared.har"'
+    run_tests(marked(upstream, path), "--kit-record-mode=once").assert_outcomes(passed=1)
+    result = run_tests(marked(upstream, path, "pass"), "--kit-record-mode=verify")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["shared.har has recordings that no test uses:"])
+
+
+def test_a_test_that_asks_nothing_rewrites_nothing_and_it_is_told(
+    run_tests: RunTests, pytester: pytest.Pytester, upstream: Upstream
+) -> None:
+    run_tests(marked(upstream), "--kit-record-mode=once").assert_outcomes(passed=1)
+    file = pytester.path / "cassettes" / "test_inner" / "test_it.har"
+    before = file.read_bytes()
+    result = run_tests(marked(upstream, body="pass"), "--kit-record-mode=rewrite")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(
+        [
+            (
+                "test_inner.py::test_it: nothing was asked, and "
+                "cassettes/test_inner/test_it.har is left as it was"
+            )
+        ]
+    )
+    assert file.read_bytes() == before

@@ -129,12 +129,33 @@ def test_a_failed_run_keeps_its_table_and_its_status(run_tests: RunTests) -> Non
 
 
 def test_without_servers_it_says_so_and_collecting_alone_says_nothing(run_tests: RunTests) -> None:
-    result = run_tests("def test_nothing(): pass", "--kit-route-coverage=90")
+    result = run_tests("def test_nothing(): pass", "--kit-route-coverage")
     assert result.ret == 0
     result.stdout.fnmatch_lines(["no routes were registered"])
     collected = run_tests(SHOP, "--kit-route-coverage=90", "--collect-only")
     assert collected.ret == 0
     collected.stdout.no_fnmatch_line("*route coverage*")
+
+
+@pytest.mark.parametrize("workers", ["", "-n1"])
+def test_without_a_route_a_minimum_is_not_reached(run_tests: RunTests, workers: str) -> None:
+    arguments = ["-p", "xdist", workers] if workers else []
+    result = run_tests("def test_nothing(): pass", "--kit-route-coverage=0.5", *arguments)
+    result.assert_outcomes(passed=1)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(
+        [
+            "no routes were registered",
+            (
+                "FAIL: no route was registered, so there is nothing to judge by "
+                "--kit-route-coverage=0.5"
+            ),
+        ]
+    )
+
+
+def test_a_minimum_of_nothing_is_reached_without_a_route(run_tests: RunTests) -> None:
+    assert run_tests("def test_nothing(): pass", "--kit-route-coverage=0").ret == 0
 
 
 def test_a_value_that_is_none_is_refused(run_tests: RunTests) -> None:

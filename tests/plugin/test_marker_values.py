@@ -34,6 +34,7 @@ WRONG = [
     ("routes=('GET', '/', print)", f"routes {ROUTES}, not ('GET', '/', <built-in function print>)"),
     ("allow_lint='http-1.0'", f"allow_lint {LINT}, not 'http-1.0'"),
     ("allow_lint=['http-2']", f"allow_lint {LINT}, not [[]'http-2']"),
+    ("allow_lint=[['http-1.0']]", f"allow_lint {LINT}, not [[][[]'http-1.0']]"),
     ("faults=kit.faults.EmptyReply()", f"faults {FAULTS}, not EmptyReply()"),
     ("faults=['drop']", f"faults {FAULTS}, not [[]'drop']"),
     (

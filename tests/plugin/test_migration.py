@@ -42,6 +42,12 @@ HTTPSERVER = [
         [GET],
     ),
     Row(
+        '`httpserver.expect_request("/a").respond_with_data("b", content_type="text/css")`',
+        '`server.expect(..., "/a").respond("b", headers={"Content-Type": "text/css"})`',
+        [GET],
+        value="answers[0][3].partition(';')[0]",
+    ),
+    Row(
         '`expect_request("/a", query_string={"b": "c"})`',
         '`server.expect("GET", "/a", query={"b": "c"}).respond("d")`',
         [("GET", "/a?b=c", {}, None)],
@@ -82,9 +88,30 @@ HTTPSERVER = [
         [GET],
     ),
     Row(
-        '`httpserver.expect_ordered_request("/a").respond_with_data("b")`',
-        '`with server.in_order(): server.expect(..., "/a").respond("b")`',
-        [GET],
+        (
+            '`httpserver.expect_ordered_request("/a").respond_with_data("b")`, then '
+            '`httpserver.expect_ordered_request("/c").respond_with_data("d")`'
+        ),
+        (
+            '`with server.in_order(): server.expect(..., "/a").respond("b"); server.expect(..., '
+            '"/c").respond("d")`'
+        ),
+        [GET, ("GET", "/c", {}, None)],
+    ),
+    Row(
+        '`request.args["n"]`, `request.headers["X-B"]`',
+        '`request.params["n"][0]`, `request.headers.text("X-B")`',
+        value='[eval(each, seen) for each in seen["spans"]]',
+    ),
+    Row(
+        "`request.get_json()`, `request.get_data()`",
+        "`request.json()`, `request.body`",
+        value='[eval(each, seen) for each in seen["spans"]]',
+    ),
+    Row(
+        '`request.form["b"]`',
+        '`request.form()["b"][0]`',
+        value='[eval(each, seen) for each in seen["spans"]]',
     ),
     Row(
         '`httpserver.url_for("/a")`, `httpserver.host`, `httpserver.port`',
@@ -93,7 +120,10 @@ HTTPSERVER = [
     ),
     Row(
         "`request, response = httpserver.log[0]`",
-        "`exchange = server.journal[0]`",
+        (
+            '`[exchange] = server.wait_for("GET /a", state="complete")`, or `exchange = '
+            "server.journal[0]`"
+        ),
         value='(seen["request"] if "request" in seen else seen["exchange"]).path',
         setup=True,
     ),
@@ -114,6 +144,16 @@ HTTPSERVER = [
         setup=True,
     ),
     Row(
+        "`with pytest.raises(AssertionError): httpserver.check()`",
+        "`with pytest.raises(VerificationError): server.verify()`",
+        is_old_run=False,
+    ),
+    Row(
+        "`httpserver.no_handler_status_code = 404`",
+        'a last stub, `server.expect(..., "/:path*").optional().respond("", 404)`',
+        is_old_run=False,
+    ),
+    Row(
         "`httpserver.clear()`",
         "every test has a new server; `server.stubs.clear()`, `server.journal.clear()`",
         value='len(it.log if hasattr(it, "log") else it.journal)',
@@ -127,6 +167,15 @@ HTTPSERVER = [
     Row(
         "`post_hooks.Delay(0.5)`",
         '`server.expect("GET", "/a").delay(0.5).respond("b")`',
+        [GET],
+        is_old_run=False,
+    ),
+    Row(
+        "`post_hooks.Garbage(1, 1)`",
+        (
+            '`server.expect("GET", "/a").respond(b"?" + b"b" + b"?")`; `faults.Garbage()` spoils '
+            "the head"
+        ),
         [GET],
         is_old_run=False,
     ),
@@ -176,6 +225,7 @@ LOCALSERVER = [
 
 COMMON = '''
 import json, re, threading, urllib.error
+from kit.testing import VerificationError
 
 def ask(url, method="GET", headers=None, body=None):
     data = None if body is None else body.encode()
@@ -183,7 +233,8 @@ def ask(url, method="GET", headers=None, body=None):
     with urllib.request.urlopen(request, timeout=60) as response:
         text = response.read().decode()
         is_json = response.headers["Content-Type"] == "application/json"
-        return response.status, json.loads(text) if is_json else text, response.headers["X-C"]
+        value = json.loads(text) if is_json else text
+        return response.status, value, response.headers["X-C"], response.headers["Content-Type"]
 
 def list_code(cell):
     """Take what is code in a cell, and no name of an option or a fixture."""
@@ -194,12 +245,18 @@ def list_code(cell):
         spans[0] = f"httpserver.{spans[0]}.respond_with_data('d')"
     return spans
 
+def make_upload(row):
+    """Return the body and the headers of what the row's `request` is."""
+    kind = ("b=1", "x-www-form-urlencoded") if "form" in row[0] else ('{"b": 1}', "json")
+    return kind[0].encode(), {"X-B": "c", "Content-Type": f"application/{kind[1]}"}
+
 def run(cell, it, base, row, names):
     old, new, requests, value, setup, is_old_run = row
     if setup:
         ask(f"{base}/a")
     seen = {"__name__": "readme", **names}
-    for code in list_code(cell):
+    seen["spans"] = list_code(cell)
+    for code in seen["spans"]:
         exec(code, seen)
     answers = [ask(base + path, method, headers, body) for method, path, headers, body in requests]
     port = int(base.rpartition(":")[2])
@@ -212,14 +269,20 @@ def run_new(row, server, names):
     start = lambda: threading.Thread(target=ask, args=(server.url_for("/a"),)).start()
     if row[4] or "start()" in row[1]:
         server.expect("GET", "/a").respond("b")
+    if "raises" in row[1]:
+        server.expect("GET", "/never")
     names = {"server": server, "Response": kit.Response, "start": start, **names}
+    names |= {"pytest": pytest, "faults": kit.faults, "VerificationError": VerificationError}
+    body, headers = make_upload(row)
+    names["request"] = kit.Request(("::1", 1), "POST", "/a?n=1", {}, "", headers, body)
     names["answer"] = lambda request: kit.Response(request.stream.read())
     return run(row[1], server, server.url, row, names)
 '''
 
 OF_HTTPSERVER = """
 from pytest_httpserver import RequestMatcher
-from werkzeug import Response as OldResponse
+from werkzeug import Request as OldRequest, Response as OldResponse
+from werkzeug.test import EnvironBuilder
 
 @pytest.mark.parametrize("row", ROWS, ids=[row[1] for row in ROWS])
 def test_row(row, httpserver, kit_plain_server, kit_server_factory, kit_ca):
@@ -231,6 +294,9 @@ def test_row(row, httpserver, kit_plain_server, kit_server_factory, kit_ca):
         httpserver.expect_request("/a").respond_with_data("b")
     names = {"httpserver": httpserver, "Response": OldResponse, "re": re}
     names["RequestMatcher"] = RequestMatcher
+    body, headers = make_upload(row)
+    upload = EnvironBuilder("/a?n=1", method="POST", headers=headers, data=body)
+    names["request"] = OldRequest(upload.get_environ())
     names["answer"] = lambda request: OldResponse(request.data)
     assert run(row[0], httpserver, httpserver.url_for("").rstrip("/"), row, names) == got
 """

@@ -189,3 +189,19 @@ def test_frozen_time_does_not_disturb_the_fixtures(run_tests: RunTests) -> None:
         """
     )
     result.assert_outcomes(passed=1)
+
+
+def test_the_assertions_of_kit_testing_are_rewritten_by_pytest(run_tests: RunTests) -> None:
+    result = run_tests(
+        """
+        import sys
+        import kit.testing
+
+        def test_loaders():
+            modules = [each for name, each in sys.modules.items() if name.startswith("kit.testing")]
+            kinds = {type(each.__loader__).__name__ for each in modules}
+            assert len(modules) > 5
+            assert kinds == {"AssertionRewritingHook"}
+        """
+    )
+    result.assert_outcomes(passed=1)

@@ -222,3 +222,85 @@ def test_workers_of_xdist_report_it_too(run_tests: RunTests) -> None:
     result = run_tests(SOURCE, "-n", "1", autoload=True)
     result.assert_outcomes(failed=3, passed=2)
     result.stdout.fnmatch_lines(["*- kit exchanges -*", "*GET /first -> 200, route /:name, *ms"])
+
+
+HINT = "(to send these again over TLS: kit_ca.write_pem(path) in the test, KIT_CA=path in the *)"
+
+
+def test_how_to_trust_the_authority_is_told_where_a_command_needs_it(run_tests: RunTests) -> None:
+    result = run_tests(
+        """
+        def ask(server, **options):
+            url = server.url_for("/nope")
+            with pytest.raises(urllib.error.HTTPError):
+                urllib.request.urlopen(url, timeout=60, **options)
+            assert 0
+
+        def test_tls(kit_server, kit_ca):
+            ask(kit_server, context=kit_ca.client_context())
+
+        def test_plain(kit_plain_server):
+            ask(kit_plain_server)
+        """
+    )
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(["*- kit exchanges -*", HINT, '*curl --cacert "$KIT_CA" https://*'])
+    assert str(result.stdout).count("(to send these again over TLS") == 1
+
+
+def test_paths_that_are_left_out_are_counted(
+    run_tests: RunTests, pytester: pytest.Pytester
+) -> None:
+    run_tests(SOURCE, "-k", "test_many", "--junitxml=junit.xml")
+    paths = read_properties(pytester)["test_many"]["kit_paths"]
+    assert paths.endswith("/number-19- and 10 more")
+
+
+UNTRUSTING = """
+import http.client, ssl, time
+
+@pytest.fixture(scope="session")
+def shared(kit_session_server_factory):
+    return kit_session_server_factory(tls=True)
+
+def ask(server, text, context):
+    client = http.client.HTTPSConnection(*server.addr, timeout=60, context=context)
+    with pytest.raises(OSError, match=text):
+        client.request("GET", "/")
+    client.close()
+
+def test_own(kit_server):
+    ask(kit_server, "CERTIFICATE_VERIFY_FAILED", ssl.create_default_context())
+    assert 0
+
+def test_of_the_session(shared):
+    ask(shared, "CERTIFICATE_VERIFY_FAILED", ssl.create_default_context())
+    assert 0
+
+def test_of_the_session_later(shared):
+    assert 0
+
+def test_that_passes(kit_server):
+    ask(kit_server, "CERTIFICATE_VERIFY_FAILED", ssl.create_default_context())
+"""
+
+
+def test_a_failed_test_tells_of_handshakes_that_failed(run_tests: RunTests) -> None:
+    result = run_tests(UNTRUSTING)
+    result.assert_outcomes(passed=1, failed=3)
+    told = (
+        "https://127.0.0.1:*: TLS handshake failed: 127.0.0.1:*: SSLError: *unknown ca* "
+        "(does the client trust kit_ca[?])"
+    )
+    result.stdout.fnmatch_lines(
+        [
+            "*_ test_own _*",
+            "*- kit exchanges -*",
+            told,
+            "*_ test_of_the_session _*",
+            "*- kit exchanges -*",
+            told,
+            "*_ test_of_the_session_later _*",
+        ]
+    )
+    assert str(result.stdout).count("TLS handshake failed") == 2

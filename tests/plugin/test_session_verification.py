@@ -535,3 +535,26 @@ def test_an_interruption_of_a_teardown_stays_one(run_tests: RunTests) -> None:
     told = result.stdout.str() + result.stderr.str()
     assert "VerificationError" not in told
     assert "never used" not in told
+
+
+def test_a_wrong_marker_fails_its_own_test_alone(run_tests: RunTests) -> None:
+    result = run_tests(
+        SHARED
+        + dedent("""
+        @pytest.mark.kit_server(allow_unmatched=True)
+        def test_before(shared):
+            ask(shared, "/nope")
+
+        @pytest.mark.kit_server(tls=1)
+        def test_marked_wrongly(kit_server):
+            pass
+
+        def test_behind(shared):
+            ask(shared, "/nope")
+        """)
+    )
+    result.assert_outcomes(passed=1, failed=1, errors=1)
+    result.stdout.fnmatch_lines(
+        ["@pytest.mark.kit_server: tls must be True or False, not 1", "FAILED *::test_behind*"]
+    )
+    result.stdout.no_fnmatch_line("*INTERNALERROR*")

@@ -301,3 +301,87 @@ def test_async_tests_are_verified_too(run_tests: RunTests) -> None:
     result.stdout.fnmatch_lines(
         ["E   1 handler error: GET /boom -> 500", "E   1 unmatched: GET /nope -> 404"]
     )
+
+
+def test_a_failure_inside_a_stubs_function_fails_the_test(run_tests: RunTests) -> None:
+    result = run_tests(
+        """
+        import urllib.error
+
+        def check(request):
+            pytest.fail("a wrong body: " + request.text())
+
+        def test_it(kit_plain_server):
+            kit_plain_server.expect("POST", "/orders", match=check).optional().respond("ok")
+            for path in ("/orders", "/others"):
+                with pytest.raises(urllib.error.HTTPError, match="404|500"):
+                    urllib.request.urlopen(kit_plain_server.url_for(path), b"x", timeout=60)
+        """
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "E   kit.testing.VerificationError: 2 problems on *",
+            "E   1 handler error: POST /orders -> 500",
+            "E       stub 1: POST /orders raised Failed: a wrong body: x",
+            "E       at *",
+            "E   2 unmatched: POST /others -> 404",
+        ]
+    )
+
+
+def test_what_a_test_has_seen_verify_raise_fails_it_no_more(run_tests: RunTests) -> None:
+    result = run_tests(
+        ASK
+        + dedent("""
+        from kit.testing import VerificationError
+
+        def test_all_was_told(kit_plain_server):
+            kit_plain_server.registerRoutes([("GET", "/boom", boom)])
+            kit_plain_server.expect("GET", "/never").respond("x")
+            ask(kit_plain_server, "/boom")
+            with pytest.raises(VerificationError, match="2 problems"):
+                kit_plain_server.verify()
+
+        def test_more_came(kit_plain_server):
+            ask(kit_plain_server, "/one")
+            with pytest.raises(VerificationError, match="1 problem "):
+                kit_plain_server.verify()
+            ask(kit_plain_server, "/two")
+        """)
+    )
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "E   kit.testing.VerificationError: 1 problem on *",
+            "E   1 unmatched: GET /two -> 404",
+        ]
+    )
+
+
+def test_a_fault_that_no_request_could_have_fails_the_test(run_tests: RunTests) -> None:
+    result = run_tests(
+        """
+        from kit import faults
+
+        def test_a_typo(kit_plain_server):
+            kit_plain_server.expect("GET", "/orders").respond("x")
+            kit_plain_server.fault(faults.Reset(), "GET", "/oders")
+            urllib.request.urlopen(kit_plain_server.url_for("/orders"), timeout=60).close()
+
+        @pytest.mark.kit_server(allow_unused_stubs=True)
+        def test_it_is_meant(kit_plain_server):
+            kit_plain_server.fault(faults.Reset(), "GET", "/orders")
+
+        @pytest.mark.kit_server(faults=[(faults.Reset(), "GET", "/orders")])
+        def test_it_is_for_many_tests(kit_plain_server):
+            pass
+        """
+    )
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "E   1 fault Reset() for GET /oders was never used: no request came that could have it",
+            "E   where that is meant to happen: server.allow(unused_stubs=True)",
+        ]
+    )

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import html
 import json
+import zlib
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kit.errors import ConfigurationError
+from kit.record import canary
 from kit.record.canary import find_canary, forms_of
 
 SECRET = 'canary/"4711" é+&<x>'
@@ -98,3 +101,32 @@ def test_every_usual_form_is_found_again(secret: str) -> None:
     raw = secret.encode("utf-8", "surrogatepass")
     for form in forms_of(secret):
         assert find_canary(raw, b"..." + form + b"...") is not None, form
+
+
+NOISE = bytes(range(256)) * 700
+GZIPPED, DEFLATED = gzip.compress(NOISE + RAW + NOISE), zlib.compress(b"[" + RAW + b"]")
+
+
+@pytest.mark.parametrize(
+    ("data", "form"),
+    [
+        (GZIPPED, "plain, gzip"),
+        (b"x\x1f\x8b\x08" + NOISE + GZIPPED + NOISE, "plain, gzip"),
+        (GZIPPED[:-9], "plain, gzip"),
+        (DEFLATED, "plain, deflate"),
+        *((zlib.compress(RAW, level), "plain, deflate") for level in (1, 6, 9)),
+        (b'"' + base64.b64encode(GZIPPED) + b'"', "plain, gzip"),
+        (b'"' + base64.urlsafe_b64encode(GZIPPED).rstrip(b"=") + b'"', "plain, gzip"),
+        (b'"H4sIAAAAAAAAAAAA", "' + base64.b64encode(DEFLATED) + b'"', "plain, deflate"),
+        (gzip.compress(json.dumps({"a": SECRET}).encode()), "JSON-escaped, gzip"),
+        (gzip.compress(b"harmless"), None),
+    ],
+)
+def test_a_secret_is_found_in_what_is_packed(data: bytes, form: str | None) -> None:
+    assert find_canary(SECRET, data) == form
+
+
+def test_only_so_much_is_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(canary, "UNPACKED_BYTES", 100_000)
+    assert find_canary(SECRET, gzip.compress(bytes(100_000) + RAW)) is None
+    assert find_canary(SECRET, gzip.compress(bytes(90_000) + RAW)) == "plain, gzip"

@@ -13,7 +13,7 @@ from kit import ConfigurationError, Request
 from kit.record.deck import Deck, describe_unused
 from kit.record.entry import Entry, RecordedRequest, RecordedResponse
 from kit.record.ignoring import Ignoring
-from kit.record.matching import Matching
+from kit.record.matching import CONTENTS_BYTES, Contents, Matching
 from kit.record.taking import read_request, tidy_entry
 
 JSON = "application/json"
@@ -132,6 +132,69 @@ def test_multipart_forms_are_compared_by_part_whatever_their_boundary() -> None:
     ]
 
 
+def test_bytes_of_a_query_that_are_no_utf_8_are_told_apart() -> None:
+    assert Matching().compare(ask("/x?q=%fe"), ask("/x?q=%fe")).is_match
+    assert not Matching().compare(ask("/x?q=%fe"), ask("/x?q=%ff")).is_match
+    deck = Deck([Entry(started_at=0.0, request=ask("/x?q=%fe"))], Matching())
+    told = deck.explain(ask("/x?q=%ff"), is_websocket=False, where="a.har")
+    assert r'$.q: expected "\udcfe", got "\udcff"' in told
+
+
+def test_requests_that_differ_in_a_header_have_an_order_if_it_is_compared() -> None:
+    requests = [ask("/", headers=((b"X-Tenant", name),)) for name in (b"a", b"b")]
+    assert len({Matching().sort_key(each) for each in requests}) == 1
+    matching = Matching(["path", "header:X-Tenant"])
+    assert matching.sort_key(requests[0]) < matching.sort_key(requests[1])
+
+
+def test_what_was_read_of_a_body_is_kept_until_it_is_forgotten() -> None:
+    contents, request = Contents(Ignoring(["json:a"])), ask("/", {"a": 1, "b": []})
+    ignored: list[set[str]] = [set(), set()]
+    first, second = (contents.read(request, each) for each in ignored)
+    assert first == ("json", {"b": []})
+    assert second is first
+    assert ignored == [{"json:a"}, {"json:a"}]
+    contents.forget(request)
+    assert contents.read(request, set()) is not first
+
+
+def test_what_was_read_of_bodies_is_kept_up_to_a_bound() -> None:
+    contents = Contents(Ignoring())
+    large = ask("/", {"a": "x" * CONTENTS_BYTES})
+    assert contents.read(large, set()) is not contents.read(large, set())
+    small = ask("/", {"a": 1})
+    assert contents.read(small, set()) is contents.read(small, set())
+
+
+def test_the_first_that_matches_is_taken_without_a_look_at_the_others() -> None:
+    compared = []
+
+    def note(recorded: RecordedRequest, asked: RecordedRequest) -> bool:
+        compared.append(recorded.path)
+        return recorded.path == asked.path
+
+    entries = [Entry(started_at=0.0, request=ask(f"/{number}")) for number in range(5)]
+    deck = Deck(entries, Matching([note]))
+    assert deck.take(ask("/1"), is_websocket=False) is not None
+    assert compared == ["/0", "/1"]
+    compared.clear()
+    assert deck.take(ask("/2"), is_websocket=False) is not None
+    assert compared == ["/0", "/2"]
+
+
+@pytest.mark.parametrize(
+    ("reuse", "taken"),
+    [("once", [0, 2, None, None]), ("repeat_last", [0, 2, 2, 2]), ("cycle", [0, 2, 0, 2])],
+)
+def test_what_is_used_up_is_used_again_as_it_is_told(reuse: Any, taken: list[int | None]) -> None:
+    entries = [
+        Entry(index=index, started_at=0.0, request=ask("/", {"n": index % 2})) for index in range(4)
+    ]
+    deck = Deck(entries, Matching(), reuse)
+    found = [deck.take(ask("/", {"n": 0}), is_websocket=False) for _ in range(4)]
+    assert [None if each is None else each[0].index for each in found] == taken
+
+
 def test_a_body_of_which_the_start_was_kept_is_compared_by_its_digest() -> None:
     digest = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
     recorded = ask("/", b"x", is_truncated=True, sha256=digest)
@@ -222,7 +285,7 @@ def test_a_rule_that_leaves_nothing_out_is_not_told() -> None:
 
 RULES = (
     'a rule of ignore is "query:NAME", "form:NAME", "part:NAME", "json:$.PATH", "json:NAME", '
-    '"body", "status" or "frame", not {!r}'
+    '"header:NAME", "body", "status" or "frame", not {!r}'
 )
 
 

@@ -38,12 +38,43 @@ def redact(body: bytes, content_type: str = "", secrets: Secrets | None = None) 
         ),
         ([{"apiKey": "é\u2028"}], [{"apiKey": "REDACTED"}]),
         ({"inner": '{"token": "x"}'}, {"inner": '{"token":"REDACTED"}'}),
-        ({"inner": '{"token": "x"'}, {"inner": '{"token": "x"'}),
+        ({"inner": '{"token": "x"'}, {"inner": '{"token": "REDACTED"'}),
+        (["token", "x"], ["token", "REDACTED"]),
+        (["a", "x", "token"], ["a", "x", "token"]),
+        (
+            [{"name": "X-Api-Key", "value": "x"}, {"key": "a", "value": "x"}],
+            [{"name": "X-Api-Key", "value": "REDACTED"}, {"key": "a", "value": "x"}],
+        ),
+        ({"Cookie": "a=b; c=d"}, {"Cookie": "a=REDACTED; c=REDACTED"}),
     ],
 )
 def test_json_is_redacted_at_any_depth(given: object, redacted: object) -> None:
     body = redact(json.dumps(given).encode(), JSON)
     assert json.loads(body) == redacted
+
+
+@pytest.mark.parametrize(
+    ("given", "redacted"),
+    [
+        (
+            "https://x.test/?page=2&access_token=abc#id_token=d",
+            "https://x.test/?page=2&access_token=REDACTED#id_token=REDACTED",
+        ),
+        (
+            "https://s3.test/a?X-Amz-Credential=AK%2F1&X-Amz-Signature=ab12&X-Amz-Date=1",
+            "https://s3.test/a?X-Amz-Credential=REDACTED&X-Amz-Signature=REDACTED&X-Amz-Date=1",
+        ),
+        ("/next?api%5Fkey=abc", "/next?api%5Fkey=REDACTED"),
+        ("see https://u:p@x.test/ there", "see https://u:REDACTED@x.test/ there"),
+        ("Authorization: Bearer abc", "Authorization: Bearer REDACTED"),
+        ("line\nX-Api-Key: abc\nend", "line\nX-Api-Key: REDACTED\nend"),
+        ("12:30, at a=b", "12:30, at a=b"),
+        ("the token is not valid", "the token is not valid"),
+    ],
+)
+def test_texts_in_json_are_redacted(given: str, redacted: str) -> None:
+    body = redact(json.dumps({"a": [{"text": given}]}).encode(), JSON)
+    assert json.loads(body) == {"a": [{"text": redacted}]}
 
 
 @pytest.mark.parametrize(
@@ -54,6 +85,8 @@ def test_json_is_redacted_at_any_depth(given: object, redacted: object) -> None:
         (b"\x00\xff" * 9, "application/octet-stream"),
         (b"plain words: nothing", "text/plain"),
         (b"data: {\n\n", "text/event-stream"),
+        (b"this.a({token:t1234567890abcdefgh, b: 1})", "text/javascript"),
+        (b"token: t1234567890abcdefgh", "text/html; charset=utf-8"),
         (b"", JSON),
     ],
 )
@@ -92,6 +125,11 @@ def test_what_holds_no_secret_is_the_same_object(body: bytes, content_type: str)
         (b"Authorization: Bearer abcdefgh.1", "text/plain", b"Authorization: Bearer REDACTED"),
         (b'"{\\"token\\":\\"abc\\"}"', "text/plain", b'"{\\"token\\":\\"REDACTED\\"}"'),
         (b"\xff {'token': 'abc'}", "text/plain", b"\xff {'token': 'REDACTED'}"),
+        (b"token: abc", "", b"token: REDACTED"),
+        (b"CONNECT\npasscode:guest\n\n\0", "", b"CONNECT\npasscode:REDACTED\n\n\0"),
+        (b'<login token="a b"/>', "", b'<login token="REDACTED"/>'),
+        (b'42["token","abc"]', "", b'42["token","REDACTED"]'),
+        (b'["token","abc"]', "", b'["token","REDACTED"]'),
         (b'{"token": "a"}', "", b'{"token":"REDACTED"}'),
         (b'{"token": "a"}', "application/octet-stream", b'{"token":"REDACTED"}'),
     ],

@@ -302,3 +302,106 @@ def test_a_canary_is_found_in_no_form_in_a_redacted_file(place: str) -> None:
     )
     assert find_canary(SECRET, format_document(dump([entry], redaction=None))) is not None
     assert find_canary(SECRET, format_document(dump([entry]))) is None
+
+
+# What HAR has no place for
+
+
+def test_a_request_that_does_not_parse_is_redacted_as_a_head() -> None:
+    head = "GET /a?token=abc HTP/1.1\r\nAuthorization: Basic eDp5\r\nCookie: a=b\r\n\r\n"
+    redacted = DEFAULT.redact_entry(make_entry(kit={"unparsed": head}))
+    assert redacted.kit["unparsed"] == (
+        "GET /a?token=REDACTED HTP/1.1\r\n"
+        "Authorization: Basic REDACTED\r\nCookie: a=REDACTED\r\n\r\n"
+    )
+
+
+@pytest.mark.parametrize("name", ["request_trailers", "response_trailers"])
+def test_trailers_are_redacted_as_header_fields(name: str) -> None:
+    fields = [["X-Api-Key", "abc"], ["Authorization", "Bearer abc"], ["X-Sum", "abc"]]
+    redacted = DEFAULT.redact_entry(make_entry(kit={name: fields}))
+    assert redacted.kit[name] == [
+        ["X-Api-Key", "REDACTED"],
+        ["Authorization", "Bearer REDACTED"],
+        ["X-Sum", "abc"],
+    ]
+
+
+def test_trailers_that_a_file_has_otherwise_are_redacted_as_json() -> None:
+    redacted = DEFAULT.redact_entry(make_entry(kit={"request_trailers": [{"token": "a"}, 7]}))
+    assert redacted.kit["request_trailers"] == [{"token": "REDACTED"}, 7]
+
+
+def test_errors_and_tracebacks_are_redacted_as_texts() -> None:
+    entry = make_entry(
+        response=make_response(0, error="X-Api-Key: abc is refused"),
+        kit={"exception": "Error\nKeyError: at /?token=abc", "matches": {"token": "abc"}},
+    )
+    redacted = DEFAULT.redact_entry(entry)
+    assert redacted.response.error == "X-Api-Key: REDACTED"
+    assert redacted.kit["exception"] == "Error\nKeyError: at /?token=REDACTED"
+    assert redacted.kit["matches"] == {"token": "REDACTED"}
+
+
+def test_what_is_nested_too_deeply_to_be_searched_is_taken_out() -> None:
+    deep: Any = "x"
+    for _ in range(120):
+        deep = [deep]
+    assert DEFAULT.redact_entry(make_entry(kit={"a": deep})).kit == {"a": "REDACTED"}
+
+
+def test_titles_of_pages_are_redacted() -> None:
+    title = "https://shop.test/?access_token=abc"
+    page = Page(id="page_1 token: abc1", title=title, kit={"token": "a"})
+    [entry], [redacted] = DEFAULT.redact_all([make_entry(pageref=page.id)], [page])
+    assert redacted.title == "https://shop.test/?access_token=REDACTED"
+    assert entry.pageref == redacted.id == "page_1 token: REDACTED"
+    assert redacted.kit == {"token": "REDACTED"}
+
+
+# Bodies in a coding
+
+CODED = ((b"Content-Encoding", b"gzip, br"), (b"X-Kept", b"a"))
+
+
+def test_a_body_that_cannot_be_searched_is_left_out_and_that_is_told() -> None:
+    entry = make_entry(
+        request=make_request("POST", body=b"up", is_encoded=True, headers=CODED),
+        response=make_response(
+            body=b"down", is_encoded=True, headers=CODED, sha256="00", marks=((0.0, 4),)
+        ),
+    )
+    redacted = DEFAULT.redact_entry(entry)
+    assert redacted.request.body == redacted.response.body == b""
+    assert redacted.response.is_truncated
+    assert (redacted.response.sha256, redacted.response.marks) == (None, ())
+    assert redacted.response.headers == ((b"X-Kept", b"a"),)
+    assert redacted.response.body_size == 4
+    told = "in a content coding that is not undone, so it cannot be searched for secrets"
+    assert redacted.kit == {"left_out": {"request_body": told, "response_body": told}}
+    assert DEFAULT.redact_entry(redacted) == redacted
+
+
+def test_a_body_in_a_coding_that_is_to_be_kept_stays() -> None:
+    entry = make_entry(response=make_response(body=b"down", is_encoded=True, headers=CODED))
+    assert Redaction(keep=["br"]).redact_entry(entry) == entry
+
+
+def test_names_that_are_kept_are_kept_in_cookies_and_credentials() -> None:
+    headers = (
+        (b"Authorization", b"Bearer abc"),
+        (b"Cookie", b"theme=dark; sid=abc"),
+        (b"Set-Cookie", b"theme=dark"),
+    )
+    redacted = Redaction(keep=["authorization", "theme"]).redact_request(
+        make_request(headers=headers)
+    )
+    assert redacted.headers == (
+        (b"Authorization", b"Bearer abc"),
+        (b"Cookie", b"theme=dark; sid=REDACTED"),
+        (b"Set-Cookie", b"theme=dark"),
+    )
+    assert Redaction(keep=["cookie"]).redact_request(make_request(headers=headers)).headers[1] == (
+        b"Cookie",
+        b"theme=dark; sid=abc",
+    )

@@ -365,9 +365,19 @@ def test_a_message_behind_the_end_of_the_recording_is_told(tmp_path: Path) -> No
 
 def test_what_a_client_says_may_be_ignored(tmp_path: Path) -> None:
     path = write(tmp_path / "a.har", make_socket((SEND, TEXT, b"x"), (RECEIVE, TEXT, b"1")))
-    with play(path, ignore=["frame"]) as (server, _), dial(server) as peer:
+    with play(path, ignore=["frame"]) as (server, cassette), dial(server) as peer:
         peer.send("anything")
         assert peer.recv(T) == "1"
+        assert cassette.ignored() == ["frame"]
+
+
+def test_what_was_ignored_of_a_message_is_told(tmp_path: Path) -> None:
+    frames = [(SEND, TEXT, b'{"id": 1, "n": 2}'), (RECEIVE, TEXT, b"1")]
+    path = write(tmp_path / "a.har", make_socket(*frames))
+    with play(path, ignore=["json:id", "json:x"]) as (server, cassette), dial(server) as peer:
+        peer.send('{"id": 7, "n": 2}')
+        assert peer.recv(T) == "1"
+        assert cassette.ignored() == ["json:id"]
 
 
 def test_secrets_in_messages_match_all_the_same(tmp_path: Path) -> None:
@@ -377,6 +387,47 @@ def test_secrets_in_messages_match_all_the_same(tmp_path: Path) -> None:
     with play(path) as (server, _), dial(server) as peer:
         peer.send('{"token": "another-one"}')
         assert peer.recv(T) == "1"
+
+
+def test_secrets_in_binary_json_match_all_the_same(tmp_path: Path) -> None:
+    frames = [(SEND, BINARY, b'{"token": "abcdefgh1"}'), (RECEIVE, BINARY, b"1")]
+    path = write(tmp_path / "a.har", make_socket(*frames))
+    with play(path) as (server, _), dial(server) as peer:
+        peer.send(b'{"token": "another-one"}')
+        assert peer.recv(T) == b"1"
+
+
+def test_a_secret_of_one_message_is_known_in_the_next(tmp_path: Path) -> None:
+    frames = [
+        (SEND, TEXT, b'{"token": "abcdefgh1"}'),
+        (RECEIVE, TEXT, b"1"),
+        (SEND, TEXT, b"it is abcdefgh1"),
+        (RECEIVE, TEXT, b"2"),
+    ]
+    path = write(tmp_path / "a.har", make_socket(*frames))
+    with play(path) as (server, _), dial(server) as peer:
+        peer.send('{"token": "an0ther-one"}')
+        assert peer.recv(T) == "1"
+        peer.send("it is an0ther-one")
+        assert peer.recv(T) == "2"
+
+
+def test_a_body_that_was_left_out_is_told(tmp_path: Path) -> None:
+    response = RecordedResponse(
+        status=200, headers=((b"Content-Encoding", b"br"),), body=b"x", is_encoded=True
+    )
+    request = RecordedRequest(method="GET", url=f"{SERVER}/a")
+    path = write(tmp_path / "a.har", Entry(started_at=0.0, request=request, response=response))
+    with play(path) as (server, _):
+        connection = http.client.HTTPConnection(server.host, server.port, timeout=T)
+        connection.request("GET", "/a")
+        answer = connection.getresponse()
+        assert answer.status == 502
+        assert answer.read().decode() == (
+            "the body of a.har entry 0 was left out when it was written: in a content coding "
+            "that is not undone, so it cannot be searched for secrets\n"
+        )
+        connection.close()
 
 
 def test_a_plain_request_is_no_websocket(tmp_path: Path) -> None:

@@ -56,6 +56,30 @@ def explain(pattern: str, path: str) -> list[tuple[bool, str]]:
         ("/f/:p?", "/f/a/b", [(True, 'component 1 is "f"'), (False, ':p? does not take "a/b"')]),
         ("/f/:p*", "/f/a/b", [(True, 'component 1 is "f"'), (True, ':p* = "a/b"')]),
         ("/a", "*", [(False, "the path does not begin with a slash")]),
+        *(
+            (
+                f"/{wrong}",
+                "/7",
+                [(False, f'component 1 is "7", not "{wrong}": a wildcard is written "{right}"')],
+            )
+            for wrong, right in [
+                ("{id}", ":id"),
+                ("{id:int}", ":id"),
+                ("<id>", ":id"),
+                ("<int:id>", ":id"),
+                ("*", ":rest+"),
+                ("**", ":rest+"),
+            ]
+        ),
+        (
+            "/a/{id}",
+            "/a",
+            [
+                (True, 'component 1 is "a"'),
+                (False, 'component 2, "{id}", is missing: a wildcard is written ":id"'),
+            ],
+        ),
+        ("/{id}", "/{id}", [(True, 'component 1 is "{id}"')]),
     ],
 )
 def test_each_condition_is_told(

@@ -121,6 +121,15 @@ def test_a_pattern_matches_as_documented(
         ("*", 0, 'it must start with "/"'),
         (b"/a", 0, "a pattern is a str, not bytes"),
         (None, 0, "a pattern is a str, not NoneType"),
+        (..., 0, 'a pattern is a str, not ...: any path is "/:path*"'),
+        (
+            re.compile("^/a"),
+            0,
+            (
+                'a pattern is a str, not a regular expression: any path is "/:path*", and a stub '
+                "asks more by match=lambda request: re.search(..., request.path)"
+            ),
+        ),
         ("/:", 1, 'a wildcard needs a name behind ":"'),
         ("/a/:/b", 3, 'a wildcard needs a name behind ":"'),
         ("/a/:?", 3, 'a wildcard needs a name behind ":"'),

@@ -292,8 +292,18 @@ def test_any_other_exception_of_a_handler_comes_out_as_it_is(error: BaseExceptio
         assert caught.value is error
 
 
-@pytest.mark.parametrize(("value", "kind"), [(None, "NoneType"), ({"a": 1}, "dict"), ("x", "str")])
-def test_what_is_not_a_response_is_refused_with_the_handlers_name(value: Any, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("value", "kind", "advice"),
+    [
+        (None, "NoneType", "JsonResponse(...)"),
+        ({"a": 1}, "dict", "JsonResponse(...)"),
+        ("x", "str", "Response(...)"),
+        (b"x", "bytes", "Response(...)"),
+    ],
+)
+def test_what_is_not_a_response_is_refused_with_the_handlers_name(
+    value: Any, kind: str, advice: str
+) -> None:
     def give(request: Request) -> Any:
         return value
 
@@ -301,7 +311,7 @@ def test_what_is_not_a_response_is_refused_with_the_handlers_name(value: Any, ki
         router_of(("GET", "/", give)).dispatch(make_request("GET", "/"))
     assert str(caught.value) == (
         f"handler give returned {kind}, expected a kit.Response: "
-        "wrap the value, for example in JsonResponse(...)"
+        f"wrap the value, for example in {advice}"
     )
 
 

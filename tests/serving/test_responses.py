@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from kit import ErrorResponse, JsonResponse, Request, Resource, Response, get, post
+from kit import ErrorResponse, Exchange, JsonResponse, Request, Resource, Response, get, post
 from kit.errors import ConnectionClosedError, HandlerReturnError, LocalProtocolError
+from support.deadlines import scaled
 from support.raw import make_request
 from support.serving import Rig, await_event, echo, hello
 
@@ -481,3 +482,53 @@ def test_many_requests_leave_no_cycles_behind(plain_rig: Rig) -> None:
     finally:
         gc.enable()
     assert after - before < 5
+
+
+# On record before their end
+
+
+def endless_after(looked: threading.Event) -> Response:
+    looked.wait(scaled(10))
+    return Response(endless())
+
+
+def large_after(looked: threading.Event) -> Response:
+    looked.wait(scaled(10))
+    return Response(bytes(30_000_000))
+
+
+@pytest.mark.parametrize("respond", [endless_after, large_after])
+def test_who_waits_for_the_beginning_of_a_response_hears_of_it(
+    rig: Rig, respond: Callable[[threading.Event], Response]
+) -> None:
+    """Also who has looked already while the handler was at work."""
+    looked = threading.Event()
+    rig.serve(("GET", "/", lambda _: respond(looked)))
+    client = rig.connect()
+    client.send(make_request())
+
+    def has_begun(exchange: Exchange) -> bool:
+        has_begun = exchange.first_byte_at is not None
+        looked.set()
+        return has_begun
+
+    [exchange] = rig.journal.wait_for(has_begun, timeout=scaled(10))
+    assert exchange.state == "responding"
+
+
+def test_who_has_the_whole_answer_finds_its_body_on_record(rig: Rig) -> None:
+    bodies: list[bytes] = []
+    rig.serve(("GET", "/", lambda _: Response("hello")))
+    client = rig.connect()
+    for count in range(1, 200):
+        assert client.ask().body == b"hello"
+        bodies.append(rig.journal[-1].response_body)
+        assert len(rig.journal) == count
+    assert set(bodies) == {b"hello"}
+
+
+def test_the_record_of_an_answer_to_head_has_no_body(rig: Rig) -> None:
+    rig.serve(("GET", "/", lambda _: Response("hello")))
+    assert rig.connect().ask("/", "HEAD").value("content-length") == "5"
+    [exchange] = rig.await_done()
+    assert exchange.response_body == b""

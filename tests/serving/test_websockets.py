@@ -783,6 +783,21 @@ def test_a_peer_that_reads_nothing_is_cut_after_write_s(rig: Rig) -> None:
     rig.await_done(failed=True)
 
 
+def test_a_peer_that_closes_but_reads_no_further_is_cut_after_write_s(rig: Rig) -> None:
+    def act(request: Request, opcode: WebSocketOpCode, payload: Any) -> None:
+        if opcode is Text:
+            request.send(bytes(8_000_000))
+
+    socket = Socket(act)
+    rig.serve(socket, write_s=0.1, close_s=3600, output_bytes=100_000_000)
+    ws = RawWebSocket(rig.connect(receive_buffer=4096))
+    ws.client.send(frame(TEXT, b"go") + frame(CLOSE, close_payload(1000)))
+    (exchange,) = rig.await_done(failed=False)
+    assert exchange.close_code == 1000
+    rig.await_no_connections()
+    check_calls(socket, (Text, "go"))
+
+
 def test_a_slow_reader_is_not_cut_while_it_reads(plain_rig: Rig) -> None:
     socket = Socket()
     plain_rig.serve(socket, write_s=0.3, output_bytes=100_000_000)

@@ -20,6 +20,7 @@ from click.testing import CliRunner, Result
 import kit
 from kit.cli import main
 from support.deadlines import scaled
+from support.interrupts import hearing_interrupts
 
 ROOT = Path(kit.__file__).parents[1]
 LIMIT_S = 60.0
@@ -41,14 +42,15 @@ class Command:
 
     def __init__(self, directory: Path, *arguments: str) -> None:
         self.lines: list[str] = []
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "kit", *arguments],
-            cwd=directory,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        with hearing_interrupts():
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "kit", *arguments],
+                cwd=directory,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
         self._watchdog = threading.Timer(scaled(LIMIT_S), self._process.kill)
 
     def __enter__(self) -> Self:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -28,6 +30,7 @@ from kit.testing.asserting import AssertingServer
 from support.authority import authority
 from support.deadlines import scaled
 from support.failures import fail
+from support.modules import ROOT
 
 Start = Callable[..., CheckedServer]
 
@@ -86,6 +89,29 @@ def test_a_method_takes_what_its_function_takes(name: str) -> None:
     assert {each.name: each.default for each in wanted}.items() <= {
         each.name: each.default for each in method.values()
     }.items()
+
+
+def test_readme_shows_a_call_of_each_method_that_can_be_made() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(assert_\w+)` \| `server\.(assert_\w+)(\(.*?\))`", text, re.MULTILINE)
+    assert [name for name, called, _ in rows if name != called] == []
+    every = {name for name in dir(AssertingServer) if name.startswith("assert_")}
+    assert {name for name, _, _ in rows} == every
+    for name, _, arguments in rows:
+        call = ast.parse(f"{name}{arguments}", mode="eval").body
+        assert isinstance(call, ast.Call)
+        given = {str(each.arg): each.value for each in call.keywords}
+        inspect.signature(getattr(AssertingServer, name)).bind(None, *call.args, **given)
+
+
+@pytest.mark.parametrize(
+    "name", sorted(name for name in kit.testing.__all__ if name.startswith("assert_"))
+)
+def test_a_method_says_itself_what_it_takes(name: str) -> None:
+    method = getattr(AssertingServer, name)
+    text = inspect.getdoc(method) or ""
+    arguments = list(inspect.signature(method).parameters)[1:]
+    assert [each for each in arguments if f"{each}:" not in text] == []
 
 
 def test_one_exchange_is_found_by_its_route_path_url_or_a_function(start: Start) -> None:

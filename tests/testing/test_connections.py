@@ -273,3 +273,11 @@ def test_delays_that_cannot_be_are_refused(arguments: Any, told: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         assert_retries(*arguments)
     assert str(caught.value) == told
+
+
+def test_retries_are_not_judged_by_a_journal_with_gaps() -> None:
+    journal = Journal(max_exchanges=2)
+    for number in range(3):
+        record(journal, make_on(make_connection(), 1, f"/{number}"))
+    (line,) = fail(assert_retries, journal, [0.0], slack_s=60)
+    assert line.startswith("1 exchange has been dropped from the journal, so that nothing can be")

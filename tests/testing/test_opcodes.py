@@ -617,3 +617,7 @@ def test_a_live_websocket_is_asserted_on(serve: Any) -> None:
     (exchange,) = server.journal.wait_for("/echo", state="complete")
     assert_opcodes(exchange, [Op.Open, repeat([received(Op.Text), sent(Op.Text)]), Op.Close])
     assert_opcodes(exchange, [Op.Open, Op.Text, Op.Text, Op.Close], direction="received")
+
+
+def test_a_json_payload_is_shown_as_it_is_written() -> None:
+    assert repr(json_payload({"qty": [1, None]})) == "json_payload({'qty': [1, None]})"

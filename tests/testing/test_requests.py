@@ -118,7 +118,7 @@ def test_fields_fit_as_a_list_or_as_a_part_of_one(
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ((make(), {"A": "1"}), "expected a list of pairs (name, value), not dict"),
+        ((make(), "A"), "expected a list of pairs (name, value), or a dict, not str"),
         ((make(), ["A"]), "expected pairs (name, value), not 'A'"),
         (([], []), "expected an Exchange, for example server.journal[-1], not list"),
     ],
@@ -127,6 +127,36 @@ def test_what_is_no_list_of_fields_is_refused(arguments: Any, told: str) -> None
     with pytest.raises(ConfigurationError) as caught:
         assert_request_headers(*arguments)
     assert str(caught.value) == told
+
+
+@pytest.mark.parametrize(
+    "expected",
+    [
+        {},
+        {"host": "a"},
+        {"HOST": re.compile("a"), "X-Two": "é"},
+        {"x-one": ["1", "2"], "X-None": None},
+        {"Host": ..., "x-two": str.islower},
+    ],
+)
+def test_some_header_fields_are_found_by_name_in_any_case(expected: dict[str, Any]) -> None:
+    assert_request_headers(make(b"", None, *FIELDS), expected)
+
+
+def test_fields_by_name_that_differ_are_told_one_by_one() -> None:
+    expected = {"host": "b", "X-TWO": ..., "x-none": "1"}
+    assert fail(assert_request_headers, make(b"", None, *FIELDS), expected) == [
+        "the header fields of POST /orders are not those that were expected:",
+        "  ✗ header host: expected 'b', got 'a'",
+        "  ✗ header x-none: expected '1', got nothing",
+        "  ✓ header x-two: 'é'",
+    ]
+
+
+def test_a_name_that_is_no_field_name_is_refused() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        assert_request_headers(make(), {"a b": "1"})
+    assert str(caught.value) == "headers takes field names such as \"X-Token\", not 'a b'"
 
 
 # Bodies

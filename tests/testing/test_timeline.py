@@ -179,6 +179,18 @@ def test_an_exception_is_told_with_the_handlers_line_and_its_origin() -> None:
     assert re.search(r"test_timeline\.py:\d+ in catch, from \S+decoder\.py:\d+ in raw_decode", told)
 
 
+class MuteError(Exception):
+    def __str__(self) -> str:
+        raise LookupError("no text")
+
+
+def test_an_exception_whose_text_cannot_be_made_is_told_by_its_type() -> None:
+    exchange = make_on(make_connection(), 1, "/", 0.0)
+    exchange.exception = MuteError()
+    text = "raised MuteError: (its text cannot be told: LookupError)"
+    assert text in format_timeline([exchange])
+
+
 def test_an_exception_without_a_traceback_has_no_place() -> None:
     exchange = make_on(make_connection(), 2, "/", 0)
     exchange.exception = KeyError()

@@ -198,3 +198,27 @@ def test_what_is_meant_for_urls_is_refused(options: dict[str, object], told: str
     with pytest.raises(ConfigurationError) as caught:
         assert_guarded(join, **options)  # type: ignore[arg-type]
     assert str(caught.value) == told
+
+
+def test_a_guard_that_refuses_all_of_an_empty_directory_proves_nothing(tmp_path: Path) -> None:
+    (line,) = fail_guarded(lambda name: name, root=tmp_path)
+    assert "<lambda> refuses even the ordinary name 'inside.txt': it raised TypeError: " in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_ordinary_file_of_ones_own_is_left_as_it_is(tmp_path: Path) -> None:
+    own = tmp_path / "inside.txt"
+    own.write_text("mine")
+    assert_guarded(root=tmp_path)
+    assert own.read_text() == "mine"
+
+
+def test_a_directory_in_which_nothing_can_be_made_is_refused(tmp_path: Path) -> None:
+    # A link that leads nowhere, as permissions mean nothing to root.
+    (tmp_path / "inside.txt").symlink_to(tmp_path / "missing.txt")
+    with pytest.raises(ConfigurationError) as caught:
+        assert_guarded(root=tmp_path)
+    assert str(caught.value) == (
+        f"no file can be made in {str(tmp_path)!r}: File exists: assert_guarded "
+        "needs an ordinary one there, 'inside.txt', or would prove nothing"
+    )

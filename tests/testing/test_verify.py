@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,7 +17,10 @@ from kit import (
     Limits,
     Request,
     Response,
+    WaitTimeoutError,
+    faults,
 )
+from kit.faults import Fault
 from kit.routing.endpoint import Miss
 from kit.testing import Allowances, CheckedServer, Problem, VerificationError, format_problems
 from support.deadlines import scaled
@@ -130,7 +134,9 @@ def test_a_method_that_the_path_does_not_have_is_told(start: Start) -> None:
     ask(server, "HEAD", "/hello")
     assert hide_numbers(fail(server.verify))[1:] == [
         "1 unmatched: HEAD /hello -> 405",
-        "    HEAD is not allowed on /hello, which has OPTIONS, POST",
+        "    POST /hello -> hello",
+        "      ✗ method HEAD, the route takes POST",
+        '      ✓ component 1 is "hello"',
         "where that is meant to happen: server.allow(unmatched=True)",
     ]
 
@@ -173,6 +179,44 @@ def test_a_stub_left_over_is_told_with_the_nearest_request(start: Start) -> None
     assert "was never used, expected at least 1 request" in text
     assert "nearest: GET /expectet" in text
     assert text.endswith("server.allow(unmatched=True, unused_stubs=True)")
+
+
+def test_a_fault_that_no_request_could_have_is_told(start: Start) -> None:
+    server = start(("GET", "/hello", hello))
+    server.fault(faults.Reset(), "GET", "/helo")
+    server.fault(faults.Delay(0), "GET", "/hello", nth=5)
+    ask(server, "GET", "/hello")
+    assert find_kinds(server) == ["fault-unused"]
+    assert fail(server.verify)[1:] == [
+        ("1 fault Reset() for GET /helo was never used: no request came that could have it"),
+        "where that is meant to happen: server.allow(unused_stubs=True)",
+    ]
+    server.clear_faults()
+    assert server.problems() == []
+
+
+def test_a_fault_that_was_removed_is_no_problem(start: Start) -> None:
+    server = start()
+    server.fault(faults.Reset()).remove()
+    assert server.problems() == []
+
+
+def test_a_fault_for_any_request_is_told_as_such(start: Start) -> None:
+    server = start()
+    server.fault(faults.Reset())
+    assert [problem.text for problem in server.problems()] == [
+        "fault Reset() for any method any path was never used: no request came that could have it"
+    ]
+    server.allow(unused_stubs=True)
+    assert server.problems() == []
+
+
+def test_what_verify_has_raised_with_is_kept(start: Start) -> None:
+    server = start()
+    assert server.told == []
+    ask(server, "GET", "/nope")
+    fail(server.verify)
+    assert [problem.kind for problem in server.told] == ["unmatched"]
 
 
 def test_a_stub_that_another_hides_is_told(start: Start) -> None:
@@ -255,6 +299,10 @@ class Websocket:
             request.close(1011, "on purpose")
         if payload == "lost":
             raise ConnectionClosedError("nobody there")
+        if payload == "wrapped":
+            raise RuntimeError("the game is over") from ConnectionResetError("nobody there")
+        if payload == "late":
+            raise WaitTimeoutError("nobody said a word")
 
 
 def serve_websocket(start: Start) -> CheckedServer:
@@ -432,3 +480,116 @@ def test_the_assertions_are_methods(start: Start) -> None:
             assertion(*arguments)
     with pytest.raises(AssertionError):
         server.assert_connections(opened=2)
+
+
+# Faults
+
+
+HARMLESS = [
+    faults.Delay(0.001),
+    faults.UniformDelay(0, 0.001),
+    faults.LogNormalDelay(0.001),
+    faults.ChunkDelay(0.001),
+    faults.Dribble(1000, 0.001),
+]
+
+
+def ask_and_wait(server: CheckedServer, method: str, target: str) -> None:
+    with contextlib.suppress(OSError):
+        ask(server, method, target)
+    server.wait_for(lambda each: each.is_done, timeout=scaled(WAIT_S))
+
+
+@pytest.mark.parametrize(
+    "fault", [*HARMLESS, faults.Truncate(10), faults.Reset(), faults.Garbage()], ids=repr
+)
+def test_no_fault_excuses_a_handlers_exception(start: Start, fault: Fault) -> None:
+    server = start(("GET", "/boom", boom))
+    server.fault(fault)
+    ask_and_wait(server, "GET", "/boom")
+
+    assert find_kinds(server) == ["handler-error"]
+
+
+@pytest.mark.parametrize("fault", [*HARMLESS, faults.Truncate(10), faults.Reset()], ids=repr)
+def test_no_fault_excuses_a_request_that_nothing_takes(start: Start, fault: Fault) -> None:
+    server = start(("GET", "/hello", hello))
+    server.fault(fault)
+    ask_and_wait(server, "GET", "/nowhere")
+
+    assert find_kinds(server) == ["unmatched"]
+
+
+def test_no_fault_excuses_a_connection_error_of_a_handler_that_has_no_websocket(
+    start: Start,
+) -> None:
+    def lose(request: Request) -> Response:
+        raise ConnectionResetError("the database is gone")
+
+    server = start(("GET", "/lost", lose))
+    server.fault(faults.Truncate(10))
+    ask_and_wait(server, "GET", "/lost")
+
+    assert find_kinds(server) == ["handler-error"]
+
+
+def test_a_fault_that_answers_by_itself_needs_no_route(start: Start) -> None:
+    server = start()
+    server.fault(faults.EarlyResponse(503))
+    ask_and_wait(server, "GET", "/nowhere")
+
+    assert find_kinds(server) == []
+
+
+@pytest.mark.parametrize("fault", HARMLESS, ids=repr)
+def test_what_only_takes_time_excuses_no_unclean_websocket(start: Start, fault: Fault) -> None:
+    server = serve_websocket(start)
+    server.fault(fault)
+    with open_websocket(server) as client:
+        client.sendall(b"\x81\x05hello")
+        await_end(server)
+
+    assert find_kinds(server) == ["websocket-unclean"]
+    assert [note.name for note in server.lint()] == ["unmasked-frame"]
+
+
+def test_a_fault_that_did_not_take_place_excuses_nothing(start: Start) -> None:
+    server = serve_websocket(start)
+    server.fault(faults.ResetMidMessage(7))
+    with open_websocket(server) as client:
+        client.shutdown(socket.SHUT_WR)
+        await_end(server)
+
+    assert find_kinds(server) == ["websocket-unclean"]
+    assert [note.name for note in server.lint()] == ["no-close-frame"]
+
+
+@pytest.mark.parametrize(
+    ("message", "kinds"),
+    [(b"lost", []), (b"wrapped", []), (b"late", []), (b"boom", ["handler-error"])],
+)
+def test_a_fault_excuses_the_connection_error_that_a_handler_had_of_it(
+    start: Start, message: bytes, kinds: list[str]
+) -> None:
+    server = serve_websocket(start)
+    server.fault(faults.CloseWithoutFrame())
+    with open_websocket(server) as client:
+        client.sendall(make_frame(1, message))
+        assert client.recv(100) == b""
+    await_end(server)
+
+    assert str(server.journal[0].fault) == "closed without a Close frame after message 1"
+    assert server.journal[0].exception is not None
+    assert find_kinds(server) == kinds
+
+
+@pytest.mark.parametrize("message", [b"lost", b"wrapped", b"late"])
+def test_without_a_fault_the_same_errors_are_problems(start: Start, message: bytes) -> None:
+    server = serve_websocket(start)
+    with open_websocket(server) as client:
+        client.sendall(make_frame(1, message))
+        assert client.recv(100)[2:4] == (1011).to_bytes(2)
+        client.sendall(make_frame(8, (1011).to_bytes(2)))
+        await_end(server)
+
+    assert find_kinds(server) == ["handler-error"]

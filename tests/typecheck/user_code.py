@@ -88,6 +88,12 @@ def test_with_the_fixtures(
     kit_server: CheckedServer, kit_client: kit.HTTPClient, kit_exchanges: kit.Journal
 ) -> None:
     kit_server.expect("POST", "/orders", json={"item": 1}).respond_json({"id": 1}, 201)
+    kit_server.expect(..., "/any").respond("a")
+    kit_server.expect(["GET", "PUT"], "/some").respond("a")
+    kit_server.hold(..., "/any").release()
+    kit_server.hold(("GET", "PUT"), "/some").release()
+    kit_server.assert_request_headers("GET /any", {"accept": "text/plain"})
+    kit_server.assert_request_headers("GET /any", [("Accept", "text/plain")], partial=True)
     gate = kit_server.hold("GET", "/slow")
     gate.release()
     assert_type(kit_client.post("/orders", {"item": 1}).wait(5).json(), Any)
@@ -99,7 +105,10 @@ def test_with_the_fixtures(
 def misuse(server: kit.HTTPServer, client: kit.HTTPClient) -> None:
     kit.HTTPServer("127.0.0.1:80")  # type: ignore[arg-type]
     kit.Response(status_code="200")  # type: ignore[arg-type]
-    server.expect("GET", "/", jsn={})  # type: ignore[call-arg]
+    server.expect("GET", "/", jsn={})  # type: ignore[arg-type]
+    server.expect(5, "/")  # type: ignore[arg-type]
+    server.expect(..., ...)  # type: ignore[arg-type]
+    server.hold(None, "/")  # type: ignore[arg-type]
     server.url_for(b"/")  # type: ignore[arg-type]
     client.get("/", 5)  # type: ignore[arg-type]
     client.post("/")  # type: ignore[call-arg]

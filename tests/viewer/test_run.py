@@ -171,6 +171,24 @@ def test_what_a_run_holds_is_bounded_and_failed_tests_are_forgotten_last() -> No
     assert [page["_kit"].get("dropped") for page in log["pages"]] == [None, 1, None, None]
 
 
+def test_where_nothing_is_left_to_forget_the_tests_themselves_stay() -> None:
+    record = RunRecord(max_bytes=1)
+    record.add(tell("silent"), None)
+    record.add(tell("empty"), pack([], "empty"))
+    record.add(tell("loud"), pack([make_answered(), make_answered()], "loud"))
+    log = record.make_document()["log"]
+    assert log["entries"] == []
+    assert [page["id"] for page in log["pages"]] == ["silent", "empty", "loud"]
+    assert [page["_kit"].get("dropped") for page in log["pages"]] == [None, None, 2]
+
+
+def test_an_entry_that_names_no_connection_has_none_made_up() -> None:
+    packed = json.loads(pack([make_answered()]))
+    assert packed["entries"][0].pop("connection")
+    [entry] = make_log((tell(), json.dumps(packed)))["entries"]
+    assert "connection" not in entry
+
+
 # What is kept
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import pytest
 
@@ -18,6 +18,7 @@ from kit.wire.streams import (
     SocketStream,
     count_in_flight,
     memory_pair,
+    wait_ready,
 )
 from support.deadlines import scaled
 
@@ -34,6 +35,13 @@ class Script:
         self.answers = list(answers)
         self.first, self.last = start, end
         self.seen: list[bytes] = []
+
+    @property
+    def why_missed(self) -> str:
+        return "it always takes place"
+
+    def watch(self, call: Callable[[], None]) -> None:
+        call()
 
     def start(self) -> Iterable[Action] | None:
         return self.first
@@ -313,3 +321,29 @@ def test_a_reset_is_seen_as_one_behind_all_that_was_sent() -> None:
             assert client.recv(100) == b"last words"
             with pytest.raises(ConnectionResetError):
                 client.recv(1)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="nobody else counts what is sent")
+def test_a_reset_waits_for_what_is_on_its_way_though_the_peer_talks_meanwhile() -> None:
+    size = 60_000
+    with socket.socket() as listener, socket.socket() as client:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        client.settimeout(scaled(10))
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(listener.getsockname())
+        accepted, _ = listener.accept()
+        accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        stream = FaultyStream(SocketStream(accepted), is_server=True)
+        stream.apply("broken by a script", Script([bytes(size), End.RESET]))
+        with contextlib.closing(stream):
+            assert stream.send(b"x") == 0  # the reset waits
+            client.sendall(b"y")
+            assert wait_ready(stream, READ, scaled(10))
+            assert stream.recv(10) == b"y"
+            received = 0
+            with pytest.raises(FaultError):
+                while True:
+                    received += len(client.recv(size)) if received < size else 0
+                    stream.flush()
+        assert received == size

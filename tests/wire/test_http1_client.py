@@ -237,6 +237,7 @@ def test_a_delimited_response_ends_by_itself(
     assert protocol.can_reuse is can_reuse
     protocol.receive_eof()
     assert protocol.next_event() is PEER_CLOSED
+    assert repr(PEER_CLOSED) == "PEER_CLOSED"
     assert not protocol.can_reuse
 
 

@@ -589,6 +589,14 @@ def test_the_100_is_not_sent_behind_the_response() -> None:
     assert protocol.send_continue() == b""
 
 
+def test_a_continue_that_the_handler_sends_itself_is_the_only_one() -> None:
+    protocol = started(EXPECT)
+    assert protocol.send_response(100, [(b"X-Own", b"1")]) == (
+        b"HTTP/1.1 100 Continue\r\nX-Own: 1\r\n\r\n"
+    )
+    assert protocol.send_continue() == b""
+
+
 def test_interim_responses_come_before_the_final_one() -> None:
     protocol = started(GET)
     sent = protocol.send_response(103, [(b"Link", b"</a>")])
@@ -636,6 +644,7 @@ CHANGES = [
     (200, [(b"A:", b"x")], b"", "header name 'A:' is not a token"),
     (200, [(b"A\r\nB", b"x")], b"", "header name 'A\\r\\nB' is not a token"),
     (200, [("A", b"x")], b"", "a header must be a pair of bytes, not ('A', b'x')"),
+    (200, [(b"A", b"x"), [b"B"]], b"", "a header must be a pair of bytes, not [b'B']"),
     (200, [(b"A", "x")], b"", "a header must be a pair of bytes, not (b'A', 'x')"),
     (200, [(b"A", None)], b"", "a header must be a pair of bytes, not (b'A', None)"),
     (200, [[b"A", b"x"]], b"", "a header must be a pair of bytes, not [b'A', b'x']"),

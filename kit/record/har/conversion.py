@@ -27,8 +27,11 @@ if TYPE_CHECKING:
 
     from kit.record.exchange import Exchange
 
-DECODED_BYTES: Final = 4 * MIB
+DECODED_BYTES: Final = 64 * MIB
 """A compressed body that unpacks to more is kept in its coding."""
+DECODED_TOTAL_BYTES: Final = 256 * MIB
+"""Where the bodies of a recording unpack to more, those behind may take `SPARE_BYTES` each."""
+SPARE_BYTES: Final = 4 * MIB
 
 _KNOWN_CODINGS = frozenset((b"", b"identity", b"gzip", b"x-gzip", b"deflate"))
 
@@ -52,12 +55,13 @@ def entries_of(
     """
     ordered = sorted(exchanges, key=lambda each: (each.received_at, each.id))
     names: dict[int, str] = {}
+    room = _Room()
     return [
         Entry(
             index=index,
             started_at=round(exchange.started_at - _before_s(exchange), 3),
-            request=_take_request(exchange),
-            response=_take_response(exchange),
+            request=_take_request(exchange, room),
+            response=_take_response(exchange, room),
             timings=_take_timings(exchange),
             frames=_take_frames(exchange) if exchange.is_websocket else None,
             server_ip=_find_server_ip(exchange) if is_volatile else "",
@@ -78,7 +82,7 @@ def _before_s(exchange: Exchange) -> float:
     return (connection.connect_s or 0.0) + (connection.handshake_s or 0.0)
 
 
-def _take_request(exchange: Exchange) -> RecordedRequest:
+def _take_request(exchange: Exchange, room: _Room) -> RecordedRequest:
     raw = exchange.request_head.raw
     headers = exchange.request_headers.raw
     version = exchange.http_version
@@ -88,7 +92,7 @@ def _take_request(exchange: Exchange) -> RecordedRequest:
         http_version=f"HTTP/{version}" if version else "",
         headers=tuple(headers),
         headers_size=len(raw) if exchange.method else -1,
-        **_take_body(exchange.request_content, headers),
+        **_take_body(exchange.request_content, headers, room),
     )
 
 
@@ -100,11 +104,11 @@ def _find_url(exchange: Exchange) -> str:
     return url
 
 
-def _take_response(exchange: Exchange) -> RecordedResponse:
+def _take_response(exchange: Exchange, room: _Room) -> RecordedResponse:
     headers = exchange.response_headers.raw
     content = exchange.response_content
     head = exchange.response_head
-    body = _take_body(content, headers)
+    body = _take_body(content, headers, room)
     return RecordedResponse(
         status=exchange.status or 0,
         reason=exchange.reason,
@@ -121,7 +125,25 @@ def _is_decoded(content: bytes | BodyRecord, body: dict[str, Any]) -> bool:
     return not isinstance(content, BodyRecord) and body["body"] != content
 
 
-def _take_body(content: bytes | BodyRecord, headers: list[tuple[bytes, bytes]]) -> dict[str, Any]:
+class _Room:
+    """What the bodies of a recording may still unpack to."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self) -> None:
+        self._left = DECODED_TOTAL_BYTES
+
+    def decode(self, headers: list[tuple[bytes, bytes]], content: bytes) -> bytes:
+        """Undo the content codings of a body."""
+        limit = min(DECODED_BYTES, max(self._left, SPARE_BYTES))
+        decoded = decode_content(headers, content, limit)
+        self._left -= len(decoded)
+        return decoded
+
+
+def _take_body(
+    content: bytes | BodyRecord, headers: list[tuple[bytes, bytes]], room: _Room
+) -> dict[str, Any]:
     """Undo the content codings if that is possible."""
     codings = [
         coding.strip(b" \t").lower()
@@ -144,7 +166,7 @@ def _take_body(content: bytes | BodyRecord, headers: list[tuple[bytes, bytes]]) 
     try:
         if not _KNOWN_CODINGS.issuperset(codings):
             return {**facts, "is_encoded": True}
-        return {**facts, "body": decode_content(headers, bytes(content), DECODED_BYTES)}
+        return {**facts, "body": room.decode(headers, bytes(content))}
     except (BodyError, LimitError):
         return {**facts, "is_encoded": True}
 

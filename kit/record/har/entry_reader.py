@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlencode
 
-from kit.errors import RecordingError, UnsafePathError
+from kit.errors import LocalProtocolError, RecordingError, UnsafePathError
+from kit.headers import Headers, check_fields
 from kit.messages.content import media_type
 from kit.paths import path_join_safe
 from kit.record.entry import (
@@ -22,7 +23,7 @@ from kit.record.entry import (
     Timings,
 )
 from kit.record.har.document import encode_text
-from kit.record.har.websockets import FrameFacts, Message, cut_messages
+from kit.record.har.websockets import FrameFacts, Message, cut_messages, find_control_fault
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +39,9 @@ _WEBSOCKET = "websocket"
 # Seconds of the year 5138; as milliseconds they are of 1973.
 _SECONDS_END = 1e11
 _SHOWN = 200
+# A hundred years: what lasts longer was no exchange, and sums of it would overflow.
+_MAX_MS = 100 * 365 * 86_400_000.0
+_PHASES = ("blocked", "dns", "connect", "ssl", "send", "wait", "receive")
 
 
 class EntryReader:
@@ -48,13 +52,15 @@ class EntryReader:
         limits: what is refused for its size.
     """
 
-    __slots__ = ("_index", "_started_at", "limits", "path")
+    __slots__ = ("_files", "_files_bytes", "_index", "_started_at", "limits", "path")
 
     def __init__(self, path: str, limits: HarLimits) -> None:
         self.path: str = path
         self.limits: HarLimits = limits
         self._index = 0
         self._started_at = 0.0
+        self._files: dict[str, bytes] = {}
+        self._files_bytes = 0
 
     def read(
         self, index: int, given: schema.Entry, started_at: float, kit: dict[str, Any]
@@ -74,7 +80,7 @@ class EntryReader:
             started_at=started_at,
             request=self._read_request(given.request, extras),
             response=response,
-            timings=_read_timings(given.timings),
+            timings=self._read_timings(given.timings),
             frames=self._read_frames(given, extras) if is_socket else None,
             server_ip=given.server_ip or "",
             connection="" if connection is None else str(connection),
@@ -102,7 +108,23 @@ class EntryReader:
             self._refuse(f"its _kit is not what it should be: {str(error)[:_SHOWN]}")
         self._check_count("frames in _kit", extras.frames or (), "frames")
         self._check_count("chunks in _kit", extras.chunks or (), "frames")
+        self._read_trailers(extras.response_trailers or ())
         return extras
+
+    def _read_trailers(self, fields: Sequence[tuple[str, str]]) -> None:
+        self._check_count("response trailers in _kit", fields, "header_fields")
+        try:
+            raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in fields]
+        except UnicodeEncodeError as error:
+            self._refuse(f"a response trailer in _kit holds what is not latin-1: {error.object!a}")
+        self._check_fields("response trailers in _kit", raw)
+
+    def _check_fields(self, what: str, fields: Sequence[tuple[bytes, bytes]]) -> None:
+        """See that fields can be sent, as they will be when the answer is played."""
+        try:
+            check_fields(Headers.from_raw(list(fields)))
+        except LocalProtocolError as error:
+            self._refuse(f"the {what} cannot be sent: {str(error)[:_SHOWN]}")
 
     # Messages
 
@@ -138,6 +160,7 @@ class EntryReader:
         if status > _MAX_STATUS:
             self._refuse(f"the response's status is {status}, expected 100 to 999, or 0 for none")
         headers = self._read_headers(given.headers or ())
+        self._check_fields("response's headers", headers)
         marks: tuple[tuple[float, int], ...] = ()
         body = b"" if is_socket else self._read_content(given.content, _content_type_of(headers))
         if entry.event_messages and not body:
@@ -161,13 +184,16 @@ class EntryReader:
         )
 
     def _read_headers(self, fields: Sequence[schema.NamedValue]) -> tuple[tuple[bytes, bytes], ...]:
-        self._check_count("header fields", fields, "header_fields")
+        # Chrome writes repeated fields as one, with a line each.
+        count = len(fields) + sum(field.value.count("\n") for field in fields if field.value)
+        if count > self.limits.header_fields:
+            limit = self.limits.header_fields
+            self._refuse(f"it has {count} header fields: the limit header_fields is {limit}")
         headers = []
         for field in fields:
             # HTTP/2 has pseudo-header fields, which repeat the request line.
             if not field.name or field.name.startswith(":"):
                 continue
-            # Chrome writes repeated fields as one, with a line each.
             name, lines = _encode(field.name), (field.value or "").split("\n")
             headers += [(name, _encode(line.strip(" \t\r"))) for line in lines]
         return tuple(headers)
@@ -223,9 +249,22 @@ class EntryReader:
             self._refuse(f"{what} is not base64: {error}")
 
     def _read_file(self, name: str) -> bytes:
-        """Read a body from a file beside the recording."""
+        """Read a body from a file beside the recording, if it was not read before."""
+        if name in self._files:
+            return self._files[name]
         if not self.path:
             self._refuse(f"its body is in the file {name[:_SHOWN]!r}: load the recording by path")
+        body = self._files[name] = self._open_file(name)
+        self._count_file(body)
+        return body
+
+    def _count_file(self, body: bytes) -> None:
+        self._files_bytes += len(body)
+        limit = self.limits.file_bytes
+        if self._files_bytes > limit:
+            self._refuse(f"the files of bodies have more than {limit} bytes: the limit file_bytes")
+
+    def _open_file(self, name: str) -> bytes:
         limit = self.limits.body_bytes
         try:
             file = Path(path_join_safe(str(Path(self.path).absolute().parent), name))
@@ -249,7 +288,16 @@ class EntryReader:
         total = sum(size for _, size in chunks)
         if any(size < 0 for _, size in chunks) or total != length:
             self._refuse(f"the chunks in _kit have {total} bytes, its body has {length}")
-        return tuple((round(at_ms / 1000, 6), size) for at_ms, size in chunks)
+        return tuple((self._read_ms("a chunk in _kit", at), size) for at, size in chunks)
+
+    def _read_ms(self, what: str, milliseconds: float) -> float:
+        """Give milliseconds in seconds."""
+        self._check_ms(what, milliseconds)
+        return round(milliseconds / 1000, 6)
+
+    def _check_ms(self, what: str, milliseconds: float) -> None:
+        if not abs(milliseconds) <= _MAX_MS:
+            self._refuse(f"{what} is at {milliseconds:g} ms, expected at most {_MAX_MS:g}")
 
     def _join_events(
         self, events: Sequence[schema.EventMessage]
@@ -300,6 +348,7 @@ class EntryReader:
             return []
         try:
             lines = self._read_file(content.file)
+            self._count_file(lines)  # what is made of it is made for each entry anew
             return msgspec.json.Decoder(schema.SocketMessage).decode_lines(lines)
         except (ValueError, RecursionError) as error:
             name, told = content.file[:_SHOWN], str(error)[:_SHOWN]
@@ -316,6 +365,8 @@ class EntryReader:
         if len(data) > self.limits.body_bytes:
             limit = self.limits.body_bytes
             self._refuse(f"a websocket message is too long: the limit body_bytes is {limit}")
+        if direction == RECEIVE and (fault := find_control_fault(opcode, data)):
+            self._refuse(f"a websocket message cannot be sent: {fault}")
         return Message(direction, opcode, data, self._offset(given.time))
 
     def _check_frame(self, direction: str, opcode: int) -> tuple[str, int]:
@@ -330,8 +381,18 @@ class EntryReader:
         kept = given.size if given.kept is None else given.kept
         if not 0 <= kept <= given.size:
             self._refuse(f"a frame in _kit keeps {kept} bytes of {given.size}")
-        offset_s = round(given.time / 1000, 6)
+        offset_s = self._read_ms("a frame in _kit", given.time)
         return FrameFacts(direction, opcode, given.fin, offset_s, given.size, kept)
+
+    def _read_timings(self, given: schema.Timings | None) -> Timings:
+        if given is None:
+            return Timings()
+        phases = {name: _phase(getattr(given, name)) for name in _PHASES}
+        for name, phase in phases.items():
+            if phase > _MAX_MS:
+                self._refuse(f"its timing {name} is {phase:g} ms, expected at most {_MAX_MS:g}")
+        told = {name: max(0, phases[name]) for name in ("send", "wait", "receive")}
+        return Timings(**(phases | told))
 
 
 def _is_websocket(given: schema.Entry) -> bool:
@@ -365,20 +426,6 @@ def _encode(text: str) -> bytes:
 def _whole(size: float | None) -> int:
     # Tools write -1 where they do not know, and null, and fractions.
     return -1 if size is None or not 0 <= size < 2**63 else int(size)
-
-
-def _read_timings(given: schema.Timings | None) -> Timings:
-    if given is None:
-        return Timings()
-    return Timings(
-        blocked=_phase(given.blocked),
-        dns=_phase(given.dns),
-        connect=_phase(given.connect),
-        ssl=_phase(given.ssl),
-        send=max(0, _phase(given.send)),
-        wait=max(0, _phase(given.wait)),
-        receive=max(0, _phase(given.receive)),
-    )
 
 
 def _phase(milliseconds: float | None) -> float:

@@ -31,7 +31,7 @@ class HarLimits:
     """The bounds of a recording that is loaded; a file that passes one is refused."""
 
     file_bytes: int = 256 * MIB
-    """The file."""
+    """The file; and as much again in the files that its entries name."""
     entries: int = 20_000
     """Its entries."""
     body_bytes: int = 64 * MIB

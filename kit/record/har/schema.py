@@ -173,5 +173,6 @@ class Extras(msgspec.Struct):
 
     frames: list[Frame] | None = None
     chunks: list[tuple[float, int]] | None = None
+    response_trailers: list[tuple[str, str]] | None = None
     request_body: BodyFacts = msgspec.field(default_factory=BodyFacts)
     response_body: BodyFacts = msgspec.field(default_factory=BodyFacts)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 _TEXT = 1
 _CONTROL = 8
+_CLOSE = 8
+_CONTROL_NAMES = {8: "Close", 9: "Ping", 10: "Pong"}
+_CONTROL_BYTES = 125
 
 
 class Message(NamedTuple):
@@ -166,3 +169,26 @@ def _deal(
         payloads[part] = message.data[start : start + facts[part].kept]
         start += facts[part].kept
     return start == len(message.data)
+
+
+def find_control_fault(opcode: int, data: bytes) -> str | None:
+    """Say why a control frame cannot be sent (RFC 6455 section 5.5); None if it can."""
+    name = _CONTROL_NAMES.get(opcode)
+    if name is None:
+        return None
+    if len(data) > _CONTROL_BYTES:
+        return f"the payload of a {name} has {len(data)} bytes, allowed are {_CONTROL_BYTES}"
+    return _find_close_fault(data) if opcode == _CLOSE and len(data) > 1 else None
+
+
+def _find_close_fault(data: bytes) -> str | None:
+    from websockets.frames import EXTERNAL_CLOSE_CODES
+
+    code = int.from_bytes(data[:2], "big")
+    if code not in EXTERNAL_CLOSE_CODES and not 3000 <= code < 5000:
+        return f"close code {code}, allowed are 1000 to 1003, 1007 to 1014 and 3000 to 4999"
+    try:
+        data[2:].decode()
+    except UnicodeDecodeError:
+        return "the reason of a Close is not UTF-8"
+    return None

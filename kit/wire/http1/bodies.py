@@ -93,6 +93,7 @@ _match_chunk_line = re.compile(rb"([0-9A-Fa-f]{1,16})" + _EXTENSION + rb"\r\n").
 _is_partial_chunk_line = re.compile(
     rb"[0-9A-Fa-f]{0,16}(?:[ \t]*|[ \t]*;[\t -~\x80-\xff]*\r?|\r?)"
 ).fullmatch
+_match_line_with_bare_lf = re.compile(rb"[0-9A-Fa-f]{1,16}" + _EXTENSION + rb"\n").match
 _match_size = re.compile(rb"[0-9A-Fa-f]*").match
 
 
@@ -181,6 +182,8 @@ class ChunkedReader:
             buffer.advance(start + 2)
             self._step = self._SIZE
             return True
+        if data[start : start + 1] == b"\n":
+            raise RemoteProtocolError("a bare LF behind chunk data, CRLF expected")
         if len(buffer) >= 2 or (len(buffer) == 1 and data[start] != 0x0D):
             raise RemoteProtocolError("chunk data is longer than its size: CRLF expected behind it")
         return False
@@ -226,6 +229,8 @@ def _check_partial_chunk_line(buffer: InputBuffer) -> None:
     digits = found.end() if found else 0
     if digits > _MAX_SIZE_DIGITS:
         raise _size_too_large()
+    if _match_line_with_bare_lf(line):
+        raise RemoteProtocolError("a bare LF ends a chunk line")
     rest = line[digits:]
     behind = rest.lstrip(b" \t")
     expected = b";\r" if len(behind) == len(rest) else b";"

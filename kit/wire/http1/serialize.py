@@ -172,10 +172,7 @@ def _explain_type(headers: object) -> LocalProtocolError:
 
 
 def _explain_value(headers: Headers) -> LocalProtocolError:
-    for name, value in headers:
-        if not _is_safe(value):
-            return _bad_value(name, value)
-    return LocalProtocolError("a header value has a forbidden byte")
+    return next(_bad_value(name, value) for name, value in headers if not _is_safe(value))
 
 
 def _bad_value(name: bytes, value: bytes) -> LocalProtocolError:

@@ -11,7 +11,8 @@ from kit import HTTPServer, Request, Response
 from kit.record import BodyRecord, ConnectionInfo, Exchange, FrameLog, UnparsedHead
 from kit.record.capture import StreamedBody
 from kit.record.entry import Timings
-from kit.record.har import entries_of
+from kit.record.har import conversion, entries_of
+from kit.record.har.conversion import DECODED_BYTES
 from support.deadlines import scaled
 from support.exchanges import Head, answer, make_connection, make_exchange
 
@@ -173,10 +174,22 @@ def test_a_body_that_cannot_be_unpacked_stays_as_it_is(coding: str, body: bytes)
 
 
 def test_a_body_that_would_unpack_to_a_huge_one_stays_packed() -> None:
-    packed = gzip.compress(bytes(5 * 1024 * 1024))
+    packed = gzip.compress(bytes(DECODED_BYTES + 1), 1)
     exchange = respond(make_exchange(), packed, "Content-Encoding: gzip")
     [entry] = entries_of([exchange])
     assert (entry.response.body, entry.response.is_encoded) == (packed, True)
+
+
+def test_large_bodies_are_unpacked_as_long_as_all_of_them_have_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(conversion, "DECODED_TOTAL_BYTES", 5000)
+    monkeypatch.setattr(conversion, "SPARE_BYTES", 10)
+    bodies = [bytes(4000), bytes(4000), b"small"]
+    entries = entries_of(
+        respond(make_exchange(), gzip.compress(body), "Content-Encoding: gzip") for body in bodies
+    )
+    assert [entry.response.is_encoded for entry in entries] == [False, True, False]
 
 
 def test_a_body_that_was_cut_says_so() -> None:

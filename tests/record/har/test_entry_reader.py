@@ -28,14 +28,35 @@ def answer(**given: Any) -> dict[str, Any]:
     return {"status": 200, **given}
 
 
+def _code(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def _receive(opcode: int, data: bytes) -> dict[str, Any]:
+    return {"type": "receive", "opcode": opcode, "data": _code(data)}
+
+
+def test_what_a_client_has_sent_may_be_what_nobody_sends_again() -> None:
+    message = {"type": "send", "opcode": 8, "data": _code(b"\x27\x0f")}
+    (frame,) = read(_webSocketMessages=[message]).frames or ()
+    assert frame.close_code == 9999
+
+
+def test_a_field_with_many_lines_counts_as_that_many_fields() -> None:
+    headers = [{"name": "A", "value": "\n" * 1_000_000}]
+    assert refuse(response=answer(headers=headers)) == (
+        "it has 1000001 header fields: the limit header_fields is 1000"
+    )
+
+
 def test_header_fields_keep_order_case_and_repetitions() -> None:
-    fields = [("B", "1"), ("a", "2"), ("B", "3"), (":path", "/"), ("", "x"), ("é", "\u20ac")]
+    fields = [("B", "1"), ("a", "2"), ("B", "3"), (":path", "/"), ("", "x"), ("C", "\u20ac")]
     headers = [{"name": name, "value": value} for name, value in fields]
     assert read(response=answer(headers=headers)).response.headers == (
         (b"B", b"1"),
         (b"a", b"2"),
         (b"B", b"3"),
-        (b"\xe9", b"\xe2\x82\xac"),
+        (b"C", b"\xe2\x82\xac"),
     )
 
 
@@ -108,6 +129,44 @@ def test_a_multipart_body_that_was_taken_apart_is_put_together() -> None:
             {"response": answer(content={"text": "a", "encoding": "gzip"})},
             "the encoding of content.text is 'gzip', expected base64 or none",
         ),
+        *(
+            (
+                {"response": answer(headers=[{"name": name, "value": value}])},
+                f"the response's headers cannot be sent: header {told}",
+            )
+            for name, value, told in (
+                ("A", "a\rb", "A holds the control character b'\\r' at index 1 of its value"),
+                ("A", "\0", "A holds the control character b'\\x00' at index 0 of its value"),
+                ("bad name", "x", "name b'bad name' is not a token (RFC 9110 section 5.6.2)"),
+            )
+        ),
+        *(
+            (
+                {"_webSocketMessages": [_receive(opcode, data)]},
+                f"a websocket message cannot be sent: {told}",
+            )
+            for opcode, data, told in (
+                (8, b"\x27\x0f", "close code 9999, allowed are 1000 to 1003, 1007 to 1014 and"),
+                (8, b"\x03\xed", "close code 1005, allowed are"),
+                (8, b"\x03\xe8\xff", "the reason of a Close is not UTF-8"),
+                (8, b"\x03\xe8" + bytes(124), "the payload of a Close has 126 bytes, allowed"),
+                (9, bytes(126), "the payload of a Ping has 126 bytes, allowed are 125"),
+            )
+        ),
+        ({"timings": {"wait": 1e308}}, "its timing wait is 1e+308 ms, expected at most 3.1536e+12"),
+        (
+            {"response": answer(content={"text": "a"}), "_kit": {"chunks": [[1e308, 1]]}},
+            "a chunk in _kit is at 1e+308 ms, expected at most 3.1536e+12",
+        ),
+        (
+            {"_kit": {"response_trailers": [["a b", "c"]]}},
+            "the response trailers in _kit cannot be sent: header name b'a b' is not a token",
+        ),
+        (
+            {"_kit": {"response_trailers": [["A", "\u20ac"]]}},
+            "a response trailer in _kit holds what is not latin-1: '\\u20ac'",
+        ),
+        ({"_kit": {"response_trailers": 3}}, "its _kit is not what it should be: "),
         ({"response": answer(status=1000)}, "the response's status is 1000, expected 100 to 999"),
         (
             {"request": {"url": "http://a/\r\nX: y"}},
@@ -331,3 +390,36 @@ def test_a_websocket_is_told_by_its_answer(given: dict[str, Any], is_websocket: 
     entry = read(**given)
     assert entry.is_websocket is is_websocket
     assert (entry.resource_type == "websocket") is (is_websocket or "_resourceType" in given)
+
+
+def _name_files(folder: Path, *names: str) -> Path:
+    entries = [raw_entry(response=answer(content={"_file": name})) for name in names]
+    file = folder / "a.har"
+    file.write_bytes(har_of(*entries))
+    return file
+
+
+def test_a_file_that_several_entries_name_is_read_once(tmp_path: Path) -> None:
+    (tmp_path / "body.txt").write_bytes(b"x" * 600)
+    bodies = [
+        entry.response.body
+        for entry in load(_name_files(tmp_path, *["body.txt"] * 100), limits=FEW).entries
+    ]
+    assert len({id(body) for body in bodies}) == 1
+
+
+def test_the_files_that_entries_name_have_a_bound_together(tmp_path: Path) -> None:
+    names = [f"{number}.txt" for number in range(40)]
+    for name in names:
+        (tmp_path / name).write_bytes(b"x" * 600)
+    file = _name_files(tmp_path, *names)
+    with pytest.raises(RecordingError) as caught:
+        load(file, limits=FEW)
+    assert (
+        caught.value.reason
+        == "the files of bodies have more than 20000 bytes: the limit file_bytes"
+    )
+    assert caught.value.entry == 33
+
+
+FEW = HarLimits(file_bytes=20_000)

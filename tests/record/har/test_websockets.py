@@ -14,6 +14,7 @@ from kit.record.har.websockets import (
     cut_messages,
     dump_frames,
     dump_messages,
+    find_control_fault,
     join_frames,
 )
 from support.har_entries import make_entry, make_frame, make_response
@@ -99,12 +100,16 @@ FRAME = st.builds(
 )
 
 
+def _can_be_sent(frame: RecordedFrame) -> bool:
+    return frame.direction == "send" or find_control_fault(frame.opcode, frame.data) is None
+
+
 @st.composite
 def conversations(draw: st.DrawFn) -> list[RecordedFrame]:
     """Frames as a connection may carry them: what is begun is continued."""
     frames: list[RecordedFrame] = []
     is_open = {"send": False, "receive": False}
-    for frame in draw(st.lists(FRAME, max_size=10)):
+    for frame in draw(st.lists(FRAME.filter(_can_be_sent), max_size=10)):
         way, opcode, fin = frame.direction, frame.opcode, frame.is_final
         if opcode >= 8:
             fin = True
