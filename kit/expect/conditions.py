@@ -239,7 +239,9 @@ def _list_methods(given: object) -> tuple[str, ...]:
     if isinstance(given, EllipsisType):
         return ()
     if given == "*":
-        raise ConfigurationError('any method is ..., not "*": expect(..., "/path")')
+        raise ConfigurationError(
+            'any method is ..., not "*": expect(..., "/a"), and in a file no method'
+        )
     if isinstance(given, str):
         return (check_method(given),)
     if isinstance(given, Iterable) and not isinstance(given, bytes | Mapping):

@@ -402,7 +402,7 @@ def test_many_names_are_counted() -> None:
             {"method": None},
             'a method is a str such as "GET", a list of them, or ... for any, not None',
         ),
-        ({"method": "*"}, 'any method is ..., not "*": expect(..., "/path")'),
+        ({"method": "*"}, 'any method is ..., not "*": expect(..., "/a"), and in a file no method'),
         ({"query": ["a"]}, "query takes a dict of values by name, not ['a']"),
         (
             {"query": b"a=1"},

@@ -220,6 +220,19 @@ def test_a_handshake_says_what_it_waits_for() -> None:
     right.close()
 
 
+def test_a_handshake_without_room_waits_for_writing() -> None:
+    left, right = socket.socketpair()
+    left.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while left.send(bytes(65536)):
+            pass
+    client = TlsStream(left, authority().client_context(), server_hostname="localhost")
+    assert not client.handshake()
+    assert client.blocked_on == WRITE
+    client.close()
+    right.close()
+
+
 def test_a_handshake_with_a_babbler_is_an_os_error() -> None:
     left, right = socket.socketpair()
     server = TlsStream(left, authority().server_context())
