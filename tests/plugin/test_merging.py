@@ -79,7 +79,7 @@ TOLD = [
         "*= kit cassettes =*",
         "shared.har has recordings that no test uses:",
         "  entry 2: GET http://127.0.0.1:*/c",
-        "test_inner.py::test_gap: 1 exchange was not recorded in *test_gap.har: 1 had no whole response",
+        "test_inner.py::test_gap: 1 exchange was not recorded in *: 1 had no whole response",
     ),
     ("*= kit canary =*", "FAIL: the planted secret came to light in"),
     ("  */cassettes/test_inner/test_recorded.har (plain)",),
