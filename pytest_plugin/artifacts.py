@@ -13,6 +13,8 @@ import pytest
 
 from kit.viewer.run import RealTime, RunRecord, Told, pack_test
 from pytest_plugin import canary, workers
+from pytest_plugin.cassettes import BOOK, OUTCOMES
+from pytest_plugin.redaction import make_redaction
 from pytest_plugin.report import collect_exchanges
 from pytest_plugin.servers import FACTORY
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-    from kit import Exchange
+    from kit import Exchange, Redaction
 
 PACKED = "kit_packed"
 """The attribute of a report that carries what was packed."""
@@ -59,6 +61,7 @@ class Seen(NamedTuple):
     exchanges: list[Exchange]
     dropped: int
     problems: str
+    redaction: Redaction | None
 
 
 FAILURES = pytest.StashKey[list[str]]()
@@ -98,13 +101,29 @@ class Packer:
             return None
         failure = "\n\n".join(failures)
         is_new = seen.problems.partition("\n")[0] not in failure
+        problems = seen.problems if failures and is_new else ""
+        try:
+            return pack_test(
+                seen.exchanges,
+                name=name,
+                real_time=self._real_time,
+                problems=problems,
+                failure=failure,
+                dropped=seen.dropped,
+                redaction=seen.redaction,
+            )
+        except (Exception, *OUTCOMES) as error:  # noqa: BLE001 - told
+            return self._pack_without(name, seen, error)
+
+    def _pack_without(self, name: str, seen: Seen, error: BaseException) -> str:
+        """Pack no exchanges, as a rule of the user that would redact them has raised."""
+        why = f"{type(error).__name__}: {error}"
         return pack_test(
-            seen.exchanges,
+            [],
             name=name,
             real_time=self._real_time,
-            problems=seen.problems if failures and is_new else "",
-            failure=failure,
-            dropped=seen.dropped,
+            problems=f"its exchanges are left out, as they could not be redacted: {why}",
+            dropped=seen.dropped + len(seen.exchanges),
         )
 
 
@@ -112,10 +131,13 @@ def look(item: pytest.Item) -> Seen:
     """Look at what the servers of a test have seen."""
     factory = item.stash.get(FACTORY, None)
     exchanges = collect_exchanges(item)
+    book = item.stash.get(BOOK, None)
+    # A recording that is to hold all is a decision for that file alone.
+    redaction = (book and book.redaction) or make_redaction(item.config)
     if factory is None:
-        return Seen(exchanges, 0, "")
+        return Seen(exchanges, 0, "", redaction)
     dropped = sum(server.journal.dropped for server in factory.servers)
-    return Seen(exchanges, dropped, factory.find_problems()[1])
+    return Seen(exchanges, dropped, factory.find_problems()[1], redaction)
 
 
 class Progress:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -31,6 +32,8 @@ TEXT_CHARACTERS = 256 * 1024
 OVERLAP = 8 * 1024
 """And of what was searched so much again, with what follows."""
 HIDDEN = "(the secret)"
+GRAIN_NS = 2_000_000_000
+"""By so much the time of a file may lag behind the clock, on the coarsest of file systems."""
 
 # Compiled when they are first needed: every start of pytest imports this module.
 _TITLE = r"(?m)^[=_!*-]{2,} (.+?) [=_!*-]{2,}"
@@ -100,6 +103,7 @@ class Canary:
         self._files: set[tuple[str, int, int]] = set()
         self._text = TerminalText(self.search)
         self._lost: list[str] = []
+        self._began_ns = time.time_ns()
 
     # Where it may be
 
@@ -173,6 +177,12 @@ class Canary:
                 path = os.path.expanduser(os.path.expandvars(given))  # noqa: PTH111 - as pytest
                 yield self._config.invocation_params.dir / path
 
+    def _is_of_this_run(self, path: Path) -> bool:
+        try:
+            return path.stat().st_mtime_ns >= self._began_ns - GRAIN_NS
+        except OSError:
+            return False  # not there
+
     # The end
 
     @pytest.hookimpl(optionalhook=True)
@@ -193,7 +203,8 @@ class Canary:
         result = yield
         if not workers.is_worker(self._config):
             for path in self._list_files():
-                self.search_file(path)
+                if self._is_of_this_run(path):
+                    self.search_file(path)
             self._judge(session)
         return result
 

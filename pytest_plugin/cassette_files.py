@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import collections
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from pytest_plugin import workers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    import pytest
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 FOLDER = "cassettes"
 NAME_CHARACTERS = 100
 """A longer name of a test is cut in the file's name."""
+SHOWN = 20
+IGNORED_CHARACTERS = 500
 MAX_LISTED = 10_000
 """Of so many recordings of one module it is told whether they were opened."""
 
@@ -70,6 +73,7 @@ class Unopened:
         self._config = config
         self._name = name
         self._partial: set[Path] = set()
+        self._collected: dict[Path, int] = {}
         self._opened: set[str] = set()
         self._listed: dict[str, dict[str, list[str]]] = {}
         self._passed: set[str] = set()
@@ -79,6 +83,11 @@ class Unopened:
         self._opened.add(self._name(path))
 
     # Which tests there are
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Count the tests of each module: others may leave some out and tell nobody."""
+        self._collected = collections.Counter(item.path for item in items)
 
     def pytest_deselected(self, items: Iterable[pytest.Item]) -> None:
         """Note modules that are not run whole."""
@@ -93,6 +102,9 @@ class Unopened:
         for item in session.items:
             tests.setdefault(item.path, []).append(item.nodeid)
         self._partial.update(path for path, is_whole in given if not is_whole)
+        self._partial.update(
+            path for path, number in self._collected.items() if len(tests.get(path, ())) < number
+        )
         for module in tests.keys() - self._partial:
             self._list(module, list_recordings(module), tests[module])
         if all(path.is_dir() for path, _ in given):
@@ -105,7 +117,7 @@ class Unopened:
 
     def _list_abandoned(self, tests: dict[Path, list[str]]) -> None:
         for folder in {module.parent for module in tests}:
-            beside = [module for module in tests if module.parent == folder]
+            beside = [module for module in self._collected if module.parent == folder]
             if self._partial.isdisjoint(beside):
                 found = [path for place in list_abandoned(folder) for path in list_files(place)]
                 self._list(folder, found, [name for module in beside for name in tests[module]])
@@ -163,3 +175,26 @@ def list_abandoned(folder: Path) -> Iterator[Path]:
 def list_files(place: Path) -> list[Path]:
     """List the recordings in a folder."""
     return sorted(place.glob("*.har"))
+
+
+# What is told of them
+
+
+def format_unused(unused: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """Write unused recordings under their files."""
+    lines = []
+    for path, told in unused.items():
+        lines.append(f"{path} has recordings that no test uses:")
+        lines += [f"  {text[:300]}" for text in told.values()]
+    return cut(lines)
+
+
+def format_ignored(path: str, rules: Iterable[str]) -> str:
+    """Tell which rules have left something out where a recording was compared."""
+    return f"{path}: ignored {', '.join(sorted(rules))}"[:IGNORED_CHARACTERS]
+
+
+def cut(lines: list[str]) -> list[str]:
+    """Leave out what is too much, and count it."""
+    left_out = len(lines) - SHOWN
+    return [*lines[:SHOWN], f"and {left_out} more lines"] if left_out > 0 else lines

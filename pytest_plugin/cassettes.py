@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_plugin import canary, workers
-from pytest_plugin.cassette_files import Unopened, name_file
+from pytest_plugin.cassette_files import Unopened, cut, format_ignored, format_unused, name_file
 from pytest_plugin.options import fail
+from pytest_plugin.redaction import make_redaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -26,9 +27,9 @@ MARKER = (
 ARGUMENTS = ("path", "mode", "upstream", "match_on", "ignore", "reuse", "pace", "redact")
 MODES = ("none", "once", "new_episodes", "all", "rewrite", "verify")
 UNUSED = ("ignore", "warn", "error")
-SHOWN = 20
-IGNORED_CHARACTERS = 500
 SECTION = "kit cassettes"
+OUTCOMES = (pytest.fail.Exception, pytest.skip.Exception)
+"""What a rule of the user may raise that is no `Exception`."""
 
 TAKEN = (
     "was recorded by another worker in this run, and stays as that left it: record tests that "
@@ -97,6 +98,8 @@ class CassetteBook:
         self._stack = contextlib.ExitStack()
         self._has_failed = False
         self._is_good = False
+        self.redaction: kit.Redaction | None = None
+        """What is taken out of what its cassettes hold, None for nothing or none."""
 
     def insert(self, server: kit.HTTPServer, upstream: Any) -> None:
         """Give a server a cassette: if it has an upstream, or is the first of a marked test."""
@@ -125,8 +128,8 @@ class CassetteBook:
         import kit
 
         given = {name: value for name, value in self._options.items() if name in _PASSED_ON}
-        if "redact" in self._options:
-            given["redaction"] = _make_redaction(self._options["redact"])
+        asked_out = self._options.get("redact", True)
+        given["redaction"] = self.redaction = make_redaction(self._item.config, asked_out)
         path = name_file(self._item, self._options.get("path"), len(self._cassettes))
         asked = self._options.get("mode")
         mode: Any = self._report.choose_mode(path, asked)
@@ -176,17 +179,31 @@ class CassetteBook:
             fail("\n".join(["after the test had passed, not as recorded:", *late]))
 
     def write(self, *, is_over_well: bool) -> None:
-        """Write what was recorded, if the test has passed with all that belongs to it."""
+        """Write what was recorded, if the test has passed with all that belongs to it.
+
+        A rule of the user that raises keeps neither the other recordings from being written
+        nor the test from being told of.
+        """
+        __tracebackhide__ = True
         is_good = self._is_good and is_over_well and not self._has_failed
         cassettes, self._cassettes = self._cassettes, []
+        broken = []
         for cassette in cassettes:
-            is_written = cassette.finish(keep=is_good)
-            self._report.note(cassette, is_good=is_good, is_written=is_written)
-            if is_good and cassette.is_recording and cassette.not_recorded:
-                self._report.tell_gap(cassette, self._item.nodeid)
-            if is_good and cassette.mode == "rewrite" and not cassette.has_recorded:
-                self._report.tell_kept(cassette, self._item.nodeid)
-            canary.note_file(self._item.config, cassette.path)
+            try:
+                self._write(cassette, is_good=is_good)
+            except (Exception, *OUTCOMES) as error:  # noqa: BLE001 - told
+                broken.append(f"{cassette.path} is not written: {type(error).__name__}: {error}")
+        if broken:
+            fail("\n".join(["a recording of the test could not be ended:", *broken]))
+
+    def _write(self, cassette: kit.Cassette, *, is_good: bool) -> None:
+        is_written = cassette.finish(keep=is_good)
+        self._report.note(cassette, is_good=is_good, is_written=is_written)
+        if is_good and cassette.is_recording and cassette.explain_not_recorded():
+            self._report.tell_gap(cassette, self._item.nodeid)
+        if is_good and cassette.mode == "rewrite" and not cassette.has_recorded:
+            self._report.tell_kept(cassette, self._item.nodeid)
+        canary.note_file(self._item.config, cassette.path)
 
     def list_ignored(self) -> list[str]:
         """Tell what was left out where requests were compared, a line per recording."""
@@ -227,8 +244,9 @@ def write_test(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
     del item.stash[BOOK]  # what it holds would stay until the session ends
     try:
         book.write(is_over_well=call.excinfo is None)
-    except OSError:
-        call.excinfo = pytest.ExceptionInfo.from_current()
+    except pytest.fail.Exception:
+        if call.excinfo is None:  # else the test has its failure
+            call.excinfo = pytest.ExceptionInfo.from_current()
 
 
 def note_failure(item: pytest.Item) -> None:
@@ -279,17 +297,6 @@ def check_arguments(where: str, given: Mapping[str, Any]) -> None:
 
 
 _PASSED_ON = ("match_on", "ignore", "reuse", "pace")
-
-
-def _make_redaction(given: Any) -> Any:
-    import kit
-
-    if given is False:
-        return None
-    if given is True or isinstance(given, kit.Redaction):
-        return kit.Redaction() if given is True else given
-    return kit.Redaction(names=[given] if isinstance(given, str) else given)
-
 
 # A run
 
@@ -366,11 +373,12 @@ class UnusedReport:
             self._ignored.setdefault(path, set()).update(rules)
 
     def tell_gap(self, cassette: kit.Cassette, test: str) -> None:
-        """Note that exchanges of a test are in no recording."""
+        """Note what of a test is in no recording, or not as it should be."""
         count = cassette.not_recorded
-        what = "exchange was" if count == 1 else "exchanges were"
+        what = "exchange was not" if count == 1 else "exchanges were not"
+        told = f"{count} {what} recorded in" if count else "not all is told apart in"
         where, why = self._name(cassette.path), cassette.explain_not_recorded()
-        self._gaps.append(f"{test}: {count} {what} not recorded in {where}: {why}")
+        self._gaps.append(f"{test}: {told} {where}: {why}")
 
     def tell_kept(self, cassette: kit.Cassette, test: str) -> None:
         """Note that a test which is to write its recording anew has asked nothing."""
@@ -473,23 +481,3 @@ class UnusedReport:
 
 CASSETTES = pytest.StashKey[UnusedReport]()
 BOOK = pytest.StashKey[CassetteBook]()
-
-
-def format_unused(unused: Mapping[str, Mapping[str, str]]) -> list[str]:
-    """Write unused recordings under their files."""
-    lines = []
-    for path, told in unused.items():
-        lines.append(f"{path} has recordings that no test uses:")
-        lines += [f"  {text[:300]}" for text in told.values()]
-    return cut(lines)
-
-
-def format_ignored(path: str, rules: Iterable[str]) -> str:
-    """Tell which rules have left something out where a recording was compared."""
-    return f"{path}: ignored {', '.join(sorted(rules))}"[:IGNORED_CHARACTERS]
-
-
-def cut(lines: list[str]) -> list[str]:
-    """Leave out what is too much, and count it."""
-    left_out = len(lines) - SHOWN
-    return [*lines[:SHOWN], f"and {left_out} more lines"] if left_out > 0 else lines

@@ -21,26 +21,34 @@ class Ledger:
 
     def __init__(self) -> None:
         self._told: set[tuple[int, str]] = set()
-        self._stubs: set[str] = set()
+        self._stubs: set[tuple[int, str]] = set()
         self._markers: dict[str, _Marker] = {}
 
-    def note_told(self, problems: Iterable[kit.testing.Problem]) -> None:
-        """Take problems as told."""
+    def note_told(
+        self, server: kit.testing.CheckedServer, problems: Iterable[kit.testing.Problem]
+    ) -> None:
+        """Take problems of a server as told."""
         for problem in problems:
             if problem.exchange is None:
-                self._stubs.add(problem.text)
+                # Another server may have a stub of the same text.
+                self._stubs.add((id(server), problem.text))
             else:
                 seen = (problem.exchange, *problem.others)
                 self._told.update((exchange.id, problem.kind) for exchange in seen)
 
     def leave_out_stubs(
-        self, problems: list[kit.testing.Problem], *, is_every: bool
+        self,
+        server: kit.testing.CheckedServer,
+        problems: list[kit.testing.Problem],
+        *,
+        is_every: bool,
     ) -> list[kit.testing.Problem]:
-        """Return problems without those of stubs: all, or those that were told just so."""
+        """Return a server's problems without those of stubs: all, or those told just so."""
         return [
             problem
             for problem in problems
-            if problem.exchange is not None or not (is_every or problem.text in self._stubs)
+            if problem.exchange is not None
+            or not (is_every or (id(server), problem.text) in self._stubs)
         ]
 
     def note_marker(self, test: str, arguments: Mapping[str, Any]) -> None:

@@ -327,8 +327,9 @@ def _describe_wanted_lint(value: object) -> str:
 
 
 def _is_fault(value: object, kit: Any) -> bool:
-    fault = value[0] if isinstance(value, tuple) and len(value) in (1, 2, 3) else value
-    return isinstance(fault, kit.faults.Fault)
+    fault, *where = value if isinstance(value, tuple) and len(value) in (1, 2, 3) else (value,)
+    is_text = all(each is None or isinstance(each, str) for each in where)
+    return is_text and isinstance(fault, kit.faults.Fault)
 
 
 def _is_routes(value: object, kit: Any) -> bool:

@@ -15,6 +15,7 @@ from pytest_plugin import (
     cassettes,
     late,
     options,
+    redaction,
     server_fixtures,
     totals,
 )
@@ -31,11 +32,11 @@ from pytest_plugin.fixtures import (
     kit_session_server_factory,
     kit_trust,
 )
-from pytest_plugin.servers import has_servers
+from pytest_plugin.servers import IS_CALLED, IS_PARTIAL, has_servers
 from pytest_plugin.tls_faults import kit_tls_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
 __all__ = [
     "_kit_ca_path",
@@ -62,6 +63,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options and their ini keys."""
     options.add_options(parser)
     cassettes.add_options(parser)
+    redaction.add_options(parser)
     canary.add_options(parser)
     group = parser.getgroup("kit")
     text = "tell which routes were hit; fail the run if fewer than MIN percent were"
@@ -77,6 +79,7 @@ def pytest_configure(config: pytest.Config) -> None:
     late.install(config)
     totals.install(config)
     cassettes.install(config)
+    redaction.install(config)
     server_fixtures.install(config)
     wanted = options.read_artifacts(config)
     if wanted:
@@ -120,6 +123,12 @@ def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str]
     return comparison.explain(op, left, right)
 
 
+def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+    """Note that this is not the whole suite."""
+    for item in items[:1]:
+        item.config.stash[IS_PARTIAL] = True
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Check the marker; servers of the session are told whose requests come now."""
@@ -130,7 +139,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Fail a test that has passed for what its servers have seen go wrong."""
     __tracebackhide__ = True
-    result = yield
+    item.stash[IS_CALLED] = True
+    try:
+        result = yield
+    finally:
+        del item.stash[IS_CALLED]
     if has_servers(item):
         from pytest_plugin import verification
 

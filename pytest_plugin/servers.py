@@ -246,7 +246,6 @@ class ServerFactory:
         if found:
             import kit.testing
 
-            self.ledger.note_told(found)
             raise kit.testing.VerificationError(f"{when}{text}", found)
 
     def find_problems(self) -> Found:
@@ -257,6 +256,8 @@ class ServerFactory:
         self, *, test: str | None = None, but: str | None = None, has_stubs: bool = True
     ) -> Found:
         """Return what was told nowhere yet, and is allowed by no test's marker, as text too.
+
+        It is taken as told from now on.
 
         Args:
             test: of servers of the session, only what arrived in this test, which is the
@@ -272,12 +273,14 @@ class ServerFactory:
             until = None if but is None else server.find_phase_start(but)
             is_known = None
             if server.told:
-                self.ledger.note_told(server.told)  # to a test that has caught it
+                self.ledger.note_told(server, server.told)  # to a test that has caught it
             if self._ledger is not None or until is not None:
                 is_known = self.ledger.make_filter(server, until)
             problems = server.problems(since=since, is_known=is_known)
             if problems and (self._ledger is not None or not has_stubs):
-                problems = self.ledger.leave_out_stubs(problems, is_every=not has_stubs)
+                problems = self.ledger.leave_out_stubs(server, problems, is_every=not has_stubs)
+            if problems:
+                self.ledger.note_told(server, problems)
             found.append((server, problems))
         return self._tell(found, is_of_session=test is not None)
 
@@ -317,12 +320,14 @@ class ServerFactory:
             test: of servers of the session, only what they did in this test.
         """
         import kit.testing
+        from kit.testing.server import find_deadline
 
+        deadline = find_deadline()
         noted = []
         for server in self.servers:
             since = None if test is None else server.find_phase_start(test)
             if not server.strict and (test is None or since is not None):
-                noted.append((server.url, server.lint(since=since)))
+                noted.append((server.url, server.lint(since=since, deadline=deadline)))
         return "\n\n".join(kit.testing.format_lint(url, notes) for url, notes in noted if notes)
 
     def list_failed_handshakes(self, test: str | None = None) -> list[str]:
@@ -331,11 +336,14 @@ class ServerFactory:
         Args:
             test: of servers of the session, only those of this test, which is the present one.
         """
+        from kit.testing.server import find_deadline
+
         lines = []
+        deadline = find_deadline()
         for server in self.servers:
             since = None if test is None else server.find_phase_start(test)
             if test is None or since is not None:
-                told = server.list_failed_handshakes(since=since)
+                told = server.list_failed_handshakes(since=since, deadline=deadline)
                 lines += [f"{server.url}: {line}" for line in told]
         return lines
 
@@ -381,6 +389,10 @@ def _format_marker(problems: Iterable[kit.testing.Problem]) -> str:
 
 FACTORY = pytest.StashKey[ServerFactory]()
 """At an item: the factory of its test. At the configuration: that of the session."""
+IS_PARTIAL = pytest.StashKey[bool]()
+"""At the configuration, if tests were deselected."""
+IS_CALLED = pytest.StashKey[bool]()
+"""At an item, while its call runs, and its servers' stubs may still be used."""
 
 
 def has_servers(item: pytest.Item) -> bool:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_plugin import workers
 from pytest_plugin.server_fixtures import SERVERS
-from pytest_plugin.servers import FACTORY, find_current_test, has_servers
+from pytest_plugin.servers import FACTORY, IS_CALLED, IS_PARTIAL, find_current_test, has_servers
 
 if TYPE_CHECKING:
     import kit.testing
@@ -42,19 +43,13 @@ def find_problems(item: pytest.Item, *, has_stubs: bool = True) -> Found:
     if own is not None:
         found, text = own.find_untold(has_stubs=has_stubs)
         texts.append(text)
-        problems += _take(own, found)
+        problems += found
     if shared is not None:
         shared.ledger.note_marker(item.nodeid, item.config.stash[SERVERS].marked)
         found, text = shared.find_untold(test=item.nodeid)
         texts.append(text)
-        problems += _take(shared, found)
+        problems += found
     return problems, "\n\n".join(filter(None, texts))
-
-
-def _take(factory: ServerFactory, found: list[kit.testing.Problem]) -> list[kit.testing.Problem]:
-    if found:
-        factory.ledger.note_told(found)
-    return found
 
 
 def verify_test(item: pytest.Item) -> None:
@@ -128,10 +123,9 @@ def _add_problems(item: pytest.Item, error: BaseException, report: pytest.TestRe
 
     if isinstance(error, kit.testing.VerificationError):
         tidy_traceback(report.longrepr)
-        # It may be the test's own, about one of its servers.
-        for factory in _list_factories(item):
-            factory.ledger.note_told(error.problems)
-    text = find_problems(item, has_stubs=report.when != "teardown")[1]
+    # A subtest is reported while the rest of the test may still use them.
+    has_stubs = report.when != "teardown" and IS_CALLED not in item.stash
+    text = find_problems(item, has_stubs=has_stubs)[1]
     if text:
         report.sections.append((PROBLEMS, text))
 
@@ -145,9 +139,14 @@ def _add_lint(item: pytest.Item, report: pytest.TestReport) -> None:
         report.sections.append((LINT, text))
 
 
-def _list_factories(item: pytest.Item) -> list[ServerFactory]:
-    found = (item.stash.get(FACTORY, None), item.config.stash.get(FACTORY, None))
-    return [factory for factory in found if factory is not None]
+def is_part_of_the_suite(config: pytest.Config) -> bool:
+    """Tell whether tests that exist are left to other runs, or to other processes of this one."""
+    return (
+        workers.is_worker(config)
+        or IS_PARTIAL in config.stash
+        or bool(config.getoption("lf", False))  # which leaves tests out silently
+        or any("::" in argument for argument in config.args)
+    )
 
 
 class SessionEnd:
@@ -155,7 +154,7 @@ class SessionEnd:
 
     That fails the teardown of the last test. Where the session was interrupted there is
     none, and a section is written that leaves the interruption what it is. If tests were
-    left out, stubs that are not used may have been for those.
+    left out, or other processes run some, stubs that are not used may have been for those.
 
     Args:
         session: the one that ends.
@@ -178,7 +177,8 @@ class SessionEnd:
         if self._is_late:
             self._text = self._factory.find_untold(has_stubs=False)[1]
             return
-        is_whole = not (self._session.shouldfail or self._session.shouldstop)
+        is_stopped = self._session.shouldfail or self._session.shouldstop
+        is_whole = not is_stopped and not is_part_of_the_suite(self._session.config)
         # What is of the test that is torn down now is told as for any other.
         present = find_current_test()
         self._factory.verify("at the end of the session: ", but=present, has_stubs=is_whole)

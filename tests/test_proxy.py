@@ -154,7 +154,7 @@ def test_a_content_coding_is_left_as_it_is(chain: Chain) -> None:
         ("gzip, deflate, br, zstd", "gzip, deflate"),
         ("GZIP;q=0.5,identity", "GZIP;q=0.5,identity"),
         ("br", "identity"),
-        ("*", "identity"),
+        ("br, identity;q=0", "gzip"),
     ],
 )
 def test_upstream_is_asked_for_no_coding_that_cannot_be_undone(
@@ -162,6 +162,14 @@ def test_upstream_is_asked_for_no_coding_that_cannot_be_undone(
 ) -> None:
     front = chain.chain(("GET", "/", lambda it: Response(it.headers.text("accept-encoding", ""))))
     assert ask(front, headers={"Accept-Encoding": asked})[2] == passed.encode()
+
+
+def test_where_nothing_records_upstream_is_asked_for_any_coding(chain: Chain) -> None:
+    echo = ("GET", "/", lambda it: Response(it.headers.text("accept-encoding", "")))
+    with Upstream(chain.serve(echo).url, timeout_s=T) as proxy:
+        front = chain.serve()
+        front.fallback = proxy
+        assert ask(front, headers={"Accept-Encoding": "br, zstd"})[2] == b"br, zstd"
 
 
 @pytest.mark.parametrize("status", [204, 304, 302, 404, 500])

@@ -79,14 +79,12 @@ def redact(
         raise click.UsageError("give either --output FILE or --in-place")
     redaction = kit.Redaction(names=names, keep=keep, patterns=map(_compile, patterns))
     recording = load_recording(file)
+    secrets = redaction.secrets()
     with show_progress(f"redacting {file}", 2 * len(recording)) as note_step:
-        document = kit.har.dump(
-            recording.entries,
-            pages=recording.pages,
-            redaction=redaction,
-            kit=recording.kit,
-            note_step=note_step,
+        entries, pages = redaction.redact_all(
+            recording.entries, recording.pages, secrets=secrets, note_step=note_step
         )
+    document = kit.har.dump(entries, pages=pages, redaction=None, kit=recording.kit)
     _check_canaries(canaries, kit.har.format_document(document))
     target = output or file
     kit.har.write(target, document)
@@ -98,6 +96,9 @@ def redact(
         click.echo(json.dumps(told, indent=2))
     else:
         click.echo(f"wrote {target}: something was taken out of {changed} of {len(after)} entries")
+    if secrets.not_learned:
+        what = "finds of secrets beyond the bound are not searched in other places"
+        click.echo(f"{secrets.not_learned} {what}", err=True)
 
 
 @har.command(

@@ -298,10 +298,10 @@ class Requester(Channel):
         return None
 
     def _complete(self, transaction: Transaction) -> int:
+        if self._has_fault:
+            self._end_fault()  # raises where it breaks the connection: the transaction fails
         self.transaction = None
         self.served += 1
-        if self._has_fault:
-            self._end_fault()
         # An answer to half a request leaves the other half on the way (RFC 9112 section 9.5).
         is_reusable = self._protocol.can_reuse and self._is_sent and not self._unsent_bytes
         if not is_reusable:

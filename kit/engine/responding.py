@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 RECEIVE_BYTES = 65536
 DRAIN_READS = 64
 """Reads of refused input in one turn, so that a flood of it starves nobody."""
+LINGERS = 10
+"""How many times `linger_s` a peer that goes on sending keeps what a fault has ended."""
 NO_LOCK = contextlib.nullcontext()
 
 
@@ -43,6 +45,7 @@ class Responding(Handling):
     __slots__ = (
         "_capture",
         "_intake",
+        "_lingers_until",
         "_output_lock",
         "_phase",
         "_protocol",
@@ -63,6 +66,7 @@ class Responding(Handling):
         self._intake: Intake | None = None
         self._capture: BodyCapture | None = None
         self._source: Iterator[bytes] | None = None
+        self._lingers_until = NEVER
         # Threads that send on a websocket may be at the stream when it is closed.
         self._output_lock: AbstractContextManager[object] = NO_LOCK
 
@@ -232,9 +236,15 @@ class Responding(Handling):
         stream = cast("FaultyStream", self.stream)
         self._phase = self._hold
         stream.flush()
-        is_over = stream.is_finished
-        self.deadline = monotonic() + self.app.limits.linger_s if is_over else NEVER
+        self.deadline = self._linger() if stream.is_finished else NEVER
         return stream.blocked_on
+
+    def _linger(self) -> float:
+        """Return until when what the peer sends is swallowed: a while from its last byte on."""
+        now, linger_s = monotonic(), self.app.limits.linger_s
+        if self._lingers_until == NEVER:
+            self._lingers_until = now + LINGERS * linger_s
+        return min(now + linger_s, self._lingers_until)
 
     # The end
 

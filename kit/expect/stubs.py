@@ -253,7 +253,7 @@ class Stub:
         """
         from kit.faults.plan import FaultRule, check_fault
 
-        check_fault(fault, "server")
+        check_fault(fault, "server", is_for_stub=True)
         rule = FaultRule(fault, nth=nth, every=every, share=share, times=times, seed=seed)
         with self._lock:
             rule.owner = f"stub {self.number}"

@@ -165,7 +165,7 @@ class CutTampering(Tampering):
     """Does something once so many bytes have been sent, and sends no more."""
 
     def __init__(self, after: int, *instead: Action) -> None:
-        self.has_acted = not after
+        self.has_acted: bool = not after
         self._after = self._left = after
         self._instead = instead
 

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import random
+import sys
 import threading
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, Final
 
 from kit.errors import ConfigurationError, RemoteProtocolError
 from kit.faults.fault import Fault, Role, check_whole, count
 from kit.faults.transport import Refuse
 from kit.routing.patterns import Pattern
+from kit.routing.resource import check_method
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import FrameType
 
     from kit.faults.book import Seed
+
+_OWN_MODULES: Final = ("kit.", "pytest_plugin.")
+"""Where a fault is not ordered, but handed on."""
 
 
 class FaultRule:
@@ -26,6 +33,7 @@ class FaultRule:
         method: the requests' method; None for any.
         pattern: the pattern of their path, as text; None for any.
         where: which of them have it, in words.
+        ordered_at: where it was ordered, as `file.py:12`; empty if no line outside of the kit did.
         number: its number in the order of registration, from 1.
         owner: whose it is, in words: a server's, its connections', a client's or a stub's.
         seen: how many requests matched so far.
@@ -68,6 +76,7 @@ class FaultRule:
         self.seen: int = 0
         self.applied: int = 0
         self.where: str = self._describe_choice()
+        self.ordered_at: str = _find_caller()
 
     def remove(self) -> None:
         """Order the fault no more; what has it already keeps it."""
@@ -140,7 +149,9 @@ class FaultRule:
         return f"<FaultRule {self.fault}:{whose}, {self.where}; {self.applied} of {self.seen}>"
 
 
-def check_fault(fault: object, role: Role, *, is_for_connections: bool = False) -> Fault:
+def check_fault(
+    fault: object, role: Role, *, is_for_connections: bool = False, is_for_stub: bool = False
+) -> Fault:
     """Return a fault that can be ordered here.
 
     Raises:
@@ -156,6 +167,11 @@ def check_fault(fault: object, role: Role, *, is_for_connections: bool = False) 
         raise ConfigurationError(
             f"{fault!r} is a fault of requests: order it by fault(); a connection can have "
             "Refuse(), Reset(), EmptyReply() or NeverAnswer()"
+        )
+    if is_for_stub and fault.is_for_websockets and fault.status is None:
+        raise ConfigurationError(
+            f"{name} needs a websocket, which a stub never opens: order it by the server's "
+            "fault(), for the path of a route that does"
         )
     if isinstance(fault, Refuse) and not is_for_connections:
         raise ConfigurationError("Refuse is for connections: order it by fault_connections()")
@@ -176,9 +192,22 @@ def _check_choice(**given: Any) -> None:
 
 
 def _check_method(method: object) -> str | None:
-    if method is not None and (not isinstance(method, str) or not method):
-        raise ConfigurationError(f'method is a str such as "GET", or None for any, not {method!r}')
-    return method
+    if method is None:
+        return None
+    if isinstance(method, str) and method.startswith("/"):
+        raise ConfigurationError(
+            f"{method!r} is no method but a path, which comes behind it: "
+            f"give None, for any method, and then {method!r}"
+        )
+    return check_method(method)
+
+
+def _find_caller() -> str:
+    """Name the line outside the kit that is being executed."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").startswith(_OWN_MODULES):
+        frame = frame.f_back
+    return "" if frame is None else f"{PurePath(frame.f_code.co_filename).name}:{frame.f_lineno}"
 
 
 def _read_nth(nth: object) -> frozenset[int] | None:

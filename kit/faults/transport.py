@@ -195,15 +195,23 @@ class Dribble(Fault):
 
 
 class _Dribbling(Tampering):
+    has_acted = False
+
     def __init__(self, size: int, pause: Pause) -> None:
         self._size = size
         self._pause = pause
         self._is_first = True
 
+    @property
+    def why_missed(self) -> str:
+        """How short the message was."""
+        return f"no more than {count(self._size, 'byte')} came"
+
     def alter(self, data: bytes) -> Iterable[Action]:
         """Send it piece by piece."""
         for index in range(0, len(data), self._size):
             if not self._is_first:
+                self.note_act()
                 yield self._pause
             self._is_first = False
             yield data[index : index + self._size]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from kit.errors import ConfigurationError
 from kit.headers import Headers
 from kit.record import ConnectionInfo, Exchange
+from kit.record.codings import narrow_codings
 from kit.record.heads import to_origin_form
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ HOP_BY_HOP: Final = frozenset(
 """Fields that are one connection's own (RFC 9110 section 7.6.1)."""
 REWRITTEN: Final = frozenset((b"host", b"content-length", b"expect"))
 """Fields of a request that are made anew for upstream."""
-CODINGS: Final = frozenset(("gzip", "x-gzip", "deflate", "identity"))
-"""The content codings that upstream is asked for: what a recording can undo, and so redact."""
 HANDSHAKE: Final = frozenset(
     (
         *(b"sec-websocket-key", b"sec-websocket-version", b"sec-websocket-accept"),
@@ -84,31 +83,19 @@ def upstream_target(request: Request, prefix: str) -> str:
     return prefix + target if target.startswith("/") else target
 
 
-def request_fields(request: Request) -> RawHeaders:
+def request_fields(request: Request, *, is_recorded: bool) -> RawHeaders:
     """Return a request's fields as they are passed on, without Host.
 
-    Of Accept-Encoding the codings stay that a recording can undo, or identity.
+    Where something records, upstream is asked for codings that a recording can undo.
     """
     dropped = HOP_BY_HOP | REWRITTEN | _named_by_connection(request.headers)
     fields = without(request.raw_headers, dropped)
-    return [
-        (name, _narrow_codings(value) if name.lower() == b"accept-encoding" else value)
-        for name, value in fields
-    ]
+    return list(narrow_codings(fields)) if is_recorded else fields
 
 
-def _narrow_codings(value: bytes) -> bytes:
-    """Take the codings out of an Accept-Encoding value that no recording can undo."""
-    elements = [element.strip(" \t") for element in value.decode("latin-1").split(",")]
-    kept = [one for one in elements if one.partition(";")[0].strip(" \t").lower() in CODINGS]
-    if len(kept) == len(elements):
-        return value
-    return (", ".join(kept) or "identity").encode("latin-1")
-
-
-def handshake_fields(request: Request) -> RawHeaders:
+def handshake_fields(request: Request, *, is_recorded: bool) -> RawHeaders:
     """Return the fields of a websocket's request that are not the handshake's."""
-    return without(request_fields(request), HANDSHAKE)
+    return without(request_fields(request, is_recorded=is_recorded), HANDSHAKE)
 
 
 def response_fields(raw_headers: RawHeaders) -> RawHeaders:

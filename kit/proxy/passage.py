@@ -33,10 +33,12 @@ if TYPE_CHECKING:
     from kit.limits import Limits
     from kit.messages import Request
     from kit.proxy.fields import Carrier
-    from kit.record import Observer
+    from kit.record import Observers
 
 KEPT_BYTES: Final = 64 * MIB
 """How much of a body an observer is shown."""
+KEPT_PIECES: Final = 50_000
+"""Of how many of its pieces it is shown when they came, and where they end."""
 
 _NO_BODY: Final = frozenset((204, 205, 304))
 _LENGTH: Final = frozenset((b"content-length",))
@@ -49,14 +51,14 @@ class Passage(Transaction):
     and, for a streamed one, iterates over it.
     """
 
-    def __init__(self, client: Carrier, observer: Observer, request: Request, prefix: str) -> None:
+    def __init__(self, client: Carrier, observer: Observers, request: Request, prefix: str) -> None:
         target = upstream_target(request, prefix)
         has_body = b"content-length" in request.headers or bool(request.body)
         super().__init__(
             client._origin,
             request.method,
             target,
-            request_fields(request),
+            request_fields(request, is_recorded=len(observer) > 0),
             Body(request.body) if has_body else None,
             sink=None,
             redirects=0,
@@ -66,7 +68,7 @@ class Passage(Transaction):
         self._observer = observer
         self._exchange = describe_upstream(client, request.method, target, self.fields())
         self._exchange.request_content = request.body
-        self._capture = BodyCapture(KEPT_BYTES)
+        self._capture = BodyCapture(KEPT_BYTES, max_marks=KEPT_PIECES)
         self._moved = threading.Condition()
         self._unread: collections.deque[bytes] = collections.deque()
         self._unread_bytes = 0

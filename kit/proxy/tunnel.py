@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from kit.engine.requester import Requester
     from kit.messages import Request
-    from kit.record import Exchange, Observer
+    from kit.record import Exchange, Observers
     from kit.wire.http1 import ResponseHead
 
 KEPT_FRAMES: Final = 50_000
@@ -73,7 +73,7 @@ class Tunnel:
         prefix: stands before the path upstream.
     """
 
-    def __init__(self, client: Carrier, observer: Observer, prefix: str) -> None:
+    def __init__(self, client: Carrier, observer: Observers, prefix: str) -> None:
         self._client = client
         self._observer = observer
         self._prefix = prefix
@@ -104,11 +104,12 @@ class Tunnel:
         self._session = session = _UpstreamSession(
             self, handshake, limits, self._deliver, self._has_room
         )
+        fields = handshake_fields(request, is_recorded=len(self._observer) > 0)
         transaction = Transaction(
             self._client._origin,
             "GET",
             upstream_target(request, self._prefix),
-            [*handshake_fields(request), *handshake.headers],
+            [*fields, *handshake.headers],
             None,
             sink=None,
             redirects=0,
@@ -116,8 +117,8 @@ class Tunnel:
         )
         transaction.upgrade = session
         pool = self._client._started()
-        fields = transaction.fields()
-        self._exchange = describe_upstream(self._client, "GET", transaction.target, fields)
+        sent = transaction.fields()
+        self._exchange = describe_upstream(self._client, "GET", transaction.target, sent)
         self._observer.started(self._exchange)
         self._exchange.handled_at = monotonic()
         pool.submit(transaction)

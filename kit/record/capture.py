@@ -58,14 +58,19 @@ class StreamedBody(bytes):
     Attributes:
         marks: (real-monotonic seconds, bytes) of each piece, empty ones left out; they
             add up to the length that was kept.
+        joined: how many further pieces the last mark stands for.
     """
 
     marks: tuple[tuple[float, int], ...] = ()
+    joined: int = 0
 
     @classmethod
-    def make(cls, body: bytes, marks: Iterable[tuple[float, int]]) -> StreamedBody:
+    def make(
+        cls, body: bytes, marks: Iterable[tuple[float, int]], *, joined: int = 0
+    ) -> StreamedBody:
         """Join a body with its marks, which may tell of more bytes than were kept."""
         self = cls(body)
+        self.joined = joined
         kept, left = [], len(body)
         for at, size in marks:
             if left <= 0:
@@ -84,7 +89,7 @@ def trim_body(body: bytes, cap: int) -> bytes | BodyRecord:
 
     kept = body[:cap]
     if isinstance(body, StreamedBody):
-        kept = StreamedBody.make(kept, body.marks)
+        kept = StreamedBody.make(kept, body.marks, joined=body.joined)
     return BodyRecord(kept, len(body), hashlib.sha256(body).hexdigest())
 
 
@@ -92,12 +97,12 @@ class BodyCapture:
     """Keeps the first bytes of a body that comes piece by piece.
 
     The pieces are held by reference; nothing is hashed before the cap is passed.
-    When each piece came is noted, for at most `MAX_MARKS` of them.
+    When each piece came is noted, for at most `max_marks` of them.
     """
 
-    __slots__ = ("_cap", "_digest", "_marks", "_pieces", "length")
+    __slots__ = ("_cap", "_digest", "_joined", "_marks", "_max_marks", "_pieces", "length")
 
-    def __init__(self, cap: int = DEFAULT_BODY_CAP) -> None:
+    def __init__(self, cap: int = DEFAULT_BODY_CAP, *, max_marks: int = MAX_MARKS) -> None:
         if cap < 0:
             msg = f"a body cap cannot be negative: {cap}; 0 keeps only length and digest"
             raise ConfigurationError(msg)
@@ -105,6 +110,8 @@ class BodyCapture:
         self._pieces: list[bytes] = []
         self._digest: _Hash | None = None
         self._marks: list[tuple[float, int]] = []
+        self._max_marks = max_marks
+        self._joined = 0
         self.length: int = 0
 
     def feed(self, data: bytes) -> None:
@@ -123,9 +130,10 @@ class BodyCapture:
 
     def _mark(self, size: int) -> None:
         marks = self._marks
-        if len(marks) < MAX_MARKS:
+        if len(marks) < self._max_marks:
             marks.append((monotonic(), size))
         else:
+            self._joined += 1
             at, so_far = marks[-1]
             marks[-1] = (at, so_far + size)
 
@@ -146,7 +154,7 @@ class BodyCapture:
             self._pieces = [b"".join(self._pieces)]
         kept = self._pieces[0] if self._pieces else b""
         if len(self._marks) > 1 and kept:
-            kept = StreamedBody.make(kept, self._marks)
+            kept = StreamedBody.make(kept, self._marks, joined=self._joined)
         digest = self._digest.hexdigest() if self._digest is not None else None
         return BodyRecord(kept, self.length, digest)
 

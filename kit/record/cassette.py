@@ -16,7 +16,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from kit.errors import ConfigurationError
 from kit.expect.wording import count
@@ -24,12 +24,15 @@ from kit.limits import MIB
 from kit.record import har
 from kit.record.deck import Deck, check_reuse, is_socket
 from kit.record.fitting import Fit, fit_entries
+from kit.record.har.document import CREATOR
 from kit.record.matching import DEFAULT_ASPECTS, Matching
+from kit.record.modes import check_mode
+from kit.record.pending import Pending
 from kit.record.redaction import DEFAULT
 from kit.record.replay import ReplayEndpoint, SocketPlayer, check_pace
-from kit.record.taking import is_whole, read_request, tidy_entry, tidy_request
+from kit.record.taking import count_joined, is_whole, read_request, tidy_entry, tidy_request
 from kit.record.verifying import compare_entries
-from kit.routing.endpoint import Endpoint, Miss
+from kit.routing.endpoint import Miss
 
 if TYPE_CHECKING:
     import os
@@ -43,11 +46,11 @@ if TYPE_CHECKING:
     from kit.record.exchange import Exchange
     from kit.record.har import HarLimits
     from kit.record.matching import Aspect
+    from kit.record.modes import Mode
     from kit.record.observer import Observer
     from kit.record.redaction import Redaction
     from kit.record.replay import Pace
-
-Mode = Literal["none", "once", "new_episodes", "all", "rewrite", "verify"]
+    from kit.routing.endpoint import Endpoint
 
 SETTLE_S: Final = 2.0
 """How long the end of a recording waits for exchanges that are under way."""
@@ -125,7 +128,11 @@ class Cassette:
         self.matching: Matching = Matching(match_on, ignore)
         self._pace = check_pace(pace)
         self._redaction = redaction
+        # The functions of the user have seen what a cassette has written: a digest of a
+        # digest would match nothing.
+        self._again = None if redaction is None else redaction.without_functions()
         self._has_file = self.path.exists()
+        self._is_own = True
         self._upstream = self._check_upstream(upstream)
         self._limits = limits or har.HarLimits()
         entries = self._load(self._limits)
@@ -139,11 +146,13 @@ class Cassette:
         self._more_problems = 0
         self._not_recorded = 0
         self._beyond = 0
+        self._joined = 0
         self._fit = Fit([], 0, [])
         self._has_asked = False
         self._not_compared = 0
         self._ignored: set[str] = set()
         self._secrets = None if redaction is None else redaction.secrets()
+        self._written_secrets = self._secrets
         self._is_finished = False
         if self._upstream is not None and self._asks:
             self._upstream.add_observer(self)
@@ -193,12 +202,16 @@ class Cassette:
         return self._not_recorded + self._beyond + self._fit.excess + len(self._fit.faults)
 
     def explain_not_recorded(self) -> str:
-        """Tell why how many exchanges were not recorded, in a line; "" if none were left out."""
+        """Tell what is not in the recording, or not taken out of it, in a line; "" for nothing."""
         faults = self._fit.faults
         unreadable = f"could not be read back ({'; '.join(dict.fromkeys(faults[:3]))})"
         excess = self._beyond + self._fit.excess
         told = {"had no whole response": self._not_recorded, unreadable: len(faults)}
         told["went beyond the bounds of a recording"] = excess
+        told["further pieces of streams are joined to the last that is told apart"] = self._joined
+        if self._written_secrets is not None:
+            unsearched = self._written_secrets.not_learned
+            told["finds of secrets beyond the bound are not searched in other places"] = unsearched
         return ", ".join(f"{number} {why}" for why, number in told.items() if number)
 
     def find_unasked(self) -> str | None:
@@ -213,7 +226,11 @@ class Cassette:
     def resolve(self, request: Request, *, is_upgrade: bool) -> Endpoint:
         """Return what answers a request; see `kit.routing.router.Fallback`."""
         is_socket = is_upgrade and request.method == "GET"
-        return self.decide(request, is_websocket=True) if is_socket else _Pending(self, request)
+        return (
+            self.decide(request, is_websocket=True)
+            if is_socket
+            else Pending(self, request, MAX_CONTENT_LENGTH)
+        )
 
     def decide(self, request: Request, *, is_websocket: bool) -> Endpoint:
         """Return what answers a request whose body is there."""
@@ -352,9 +369,10 @@ class Cassette:
 
         Another tool may have written them.
         """
-        if self._redaction is None:
+        if self._again is None:
             return {}
-        return {entry.index: entry for entry in self._redaction.redact_all(self.entries)[0]}
+        redacted = self._again.redact_all(map(self._redact_rest, self.entries))[0]
+        return {entry.index: entry for entry in redacted}
 
     def finish(self, *, keep: bool = True) -> bool:
         """End the recording: write the file if something was recorded. Twice does nothing.
@@ -393,26 +411,32 @@ class Cassette:
         with self._lock:
             taken = list(self._taken)
         fresh = self._make_entries(taken)
+        self._joined = count_joined(taken, fresh)
         self._fit = fit_entries(self._merge(fresh), set(map(id, fresh)), self._limits)
         entries = list(self._fit.entries)
         entries.sort(key=lambda entry: self.matching.sort_key(entry.request))
         indexed = [replace(entry, index=index) for index, entry in enumerate(entries)]
-        return har.dump(indexed, redaction=self._redaction)
+        if self._again is not None:
+            indexed = self._again.redact_all(indexed, secrets=self._written_secrets)[0]
+        return har.dump(indexed, redaction=None)
 
     def _merge(self, fresh: list[Entry]) -> list[Entry]:
         if self.mode == "rewrite":
             return fresh
         if self.mode != "all":
-            return [*self.entries, *fresh]
+            return [*map(self._redact_rest, self.entries), *fresh]
         # Each takes the place of the recording that it would have been answered with.
         kept = self._deck.copy()
         for entry in fresh:
             kept.take(entry.request, is_websocket=is_socket(entry))
-        return [*kept.unused(), *fresh]
+        return [*map(self._redact_rest, kept.unused()), *fresh]
 
     def _make_entries(self, taken: list[Exchange]) -> list[Entry]:
         entries = [tidy_entry(entry) for entry in har.entries_of(taken, is_volatile=False)]
-        return entries if self._redaction is None else self._redaction.redact_all(entries)[0]
+        if self._redaction is None:
+            return entries
+        self._written_secrets = self._redaction.secrets()
+        return self._redaction.redact_all(entries, secrets=self._written_secrets)[0]
 
     def __enter__(self) -> Self:
         return self
@@ -447,53 +471,19 @@ class Cassette:
         if not self._has_file or self.mode == "rewrite":
             return []
         loaded = har.load(self.path, limits=limits)
+        self._is_own = loaded.creator[0] == CREATOR[0]
         return list(map(self._redact_request_of, loaded.entries))
 
     def _redact_request_of(self, entry: Entry) -> Entry:
         # Another tool may have written it. Its answers are played as they are.
         request = tidy_request(entry.request)
-        if self._redaction is not None:
-            request = self._redaction.redact_request(request)
+        redaction = self._again if self._is_own else self._redaction
+        if redaction is not None:
+            request = redaction.redact_request(request)
         return entry if request is entry.request else replace(entry, request=request)
 
-
-class _Pending(Endpoint):
-    """Stands for what answers a request until its body is there."""
-
-    __slots__ = ("_cassette",)
-
-    needs_body = True
-
-    def __init__(self, cassette: Cassette, request: Request) -> None:
-        self._cassette = cassette
-        self.method = request.method
-        self.pattern = request.path
-        self.name = f"cassette {cassette.path.name}"
-        self.callback = self.call = self._call
-        self.max_content_length = MAX_CONTENT_LENGTH
-        self.is_websocket = self.is_async = False
-        self.subprotocols = ()
-        self.compress = False
-        self.max_message_bytes = None
-        self.is_match = True
-        self.pace = None
-
-    def decide(self, request: Request) -> Endpoint:
-        """Give what answers the request, now that its body is there."""
-        return self._cassette.decide(request, is_websocket=False)
-
-    def _call(self, request: Request) -> Any:
-        return self.decide(request).call(request)
-
-
-def check_mode(mode: object) -> Mode:
-    """Return the mode, if there is such a one.
-
-    Raises:
-        ConfigurationError: there is not.
-    """
-    if mode not in get_args(Mode):
-        known = ", ".join(f'"{each}"' for each in get_args(Mode))
-        raise ConfigurationError(f"mode is one of {known}, not {mode!r}")
-    checked: Mode = mode  # type: ignore[assignment]  # just compared
-    return checked
+    def _redact_rest(self, entry: Entry) -> Entry:
+        """Redact what another tool has written, but for the request, which is already."""
+        if self._redaction is None or self._is_own:
+            return entry
+        return replace(self._redaction.redact_entry(entry), request=entry.request)

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote_plus, unquote, unquote_plus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from kit.record.rules import Rules
     from kit.record.sensitive import Secrets
 
@@ -24,24 +22,10 @@ _WITH_URLS = frozenset(
 # RFC 9110 section 11.4: a scheme, then blanks, then what must not be seen.
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9!#$%&'*+.^_`|~-]{0,40})[ \t]+(?=\S)")
 _USER = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://)([^/?#@]*)@")
+_NO_PASSWORDS: Final = frozenset({"", "x-oauth-basic"})
+"""What stands for a password where the user is a token."""
 _PATH_PARAMETER = re.compile(r";([^=;/?#]+)=([^;/?#]*)")
 _PAIR = re.compile(r"[^&?#]+")
-
-
-def redact_headers(
-    headers: Iterable[tuple[bytes, bytes]], rules: Rules, secrets: Secrets
-) -> tuple[tuple[bytes, bytes], ...]:
-    """Redact header fields; none is added or left out."""
-    return tuple(
-        (name, _redact_raw_field(name, value, rules, secrets) if value else value)
-        for name, value in headers
-    )
-
-
-def _redact_raw_field(raw_name: bytes, raw_value: bytes, rules: Rules, secrets: Secrets) -> bytes:
-    value = raw_value.decode("latin-1")
-    redacted = redact_field(raw_name.decode("latin-1"), value, rules, secrets)
-    return raw_value if redacted == value else redacted.encode("latin-1", "backslashreplace")
 
 
 def redact_field(name: str, value: str, rules: Rules, secrets: Secrets) -> str:
@@ -95,7 +79,8 @@ def _learn_basic(credentials: str, secrets: Secrets) -> None:
     except (binascii.Error, ValueError):
         return
     secrets.learn(pair)
-    secrets.learn(pair.partition(":")[2])
+    user, _, password = pair.partition(":")
+    secrets.learn(user if password in _NO_PASSWORDS else password)
 
 
 def redact_url(url: str, rules: Rules, secrets: Secrets) -> str:
@@ -112,11 +97,18 @@ def redact_url(url: str, rules: Rules, secrets: Secrets) -> str:
 
 
 def redact_user(found: re.Match[str], rules: Rules, secrets: Secrets) -> str:
-    """Redact the password in what a URL has before its host: scheme, then user and password."""
+    """Redact the password in what a URL has before its host: scheme, then user and password.
+
+    Where there is none the user is a token.
+    """
     user, separator, password = found[2].partition(":")
-    if not separator or not password or password == rules.placeholder:
+    is_token = password in _NO_PASSWORDS
+    secret = user if is_token else password
+    if not secret or secret == rules.placeholder:
         return found[0]
-    secrets.learn(unquote(password))
+    secrets.learn(unquote(secret))
+    if is_token:
+        return f"{found[1]}{rules.placeholder}{separator}{password}@"
     return f"{found[1]}{user}:{rules.placeholder}@"
 
 

@@ -21,7 +21,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from kit.record.redacted_body import Deep, redact_body, redact_tree
-from kit.record.redacted_fields import redact_field, redact_headers, redact_url
+from kit.record.redacted_fields import redact_url
+from kit.record.redacted_headers import redact_header, redact_headers
 from kit.record.redacted_text import redact_head, redact_string
 from kit.record.rules import Rules, ValueRule
 from kit.record.sensitive import Secrets
@@ -113,6 +114,16 @@ class Redaction:
             is_default=self._rules.names.is_default,
         )
 
+    def without_functions(self) -> Redaction:
+        """Make a redaction of the same rules but the functions, for what they have seen."""
+        if not self._given["functions"]:
+            return self
+        return Redaction(
+            **{**self._given, "functions": ()},
+            placeholder=self._rules.placeholder,
+            is_default=self._rules.names.is_default,
+        )
+
     def secrets(self) -> Secrets:
         """Make a memory for secrets, to be shared by calls that belong together."""
         return Secrets(self._rules.placeholder)
@@ -122,6 +133,7 @@ class Redaction:
         entries: Iterable[Entry],
         pages: Iterable[Page] = (),
         *,
+        secrets: Secrets | None = None,
         note_step: Callable[[], None] | None = None,
     ) -> tuple[list[Entry], list[Page]]:
         """Redact a whole recording: a secret found in one entry is taken out of all.
@@ -129,10 +141,11 @@ class Redaction:
         Args:
             entries: the entries.
             pages: the pages they belong to.
+            secrets: what was found before, and is to be added to.
             note_step: called twice for each entry, as each is gone through twice.
         """
         note = note_step or _note_nothing
-        secrets = self.secrets()
+        secrets = self.secrets() if secrets is None else secrets
         kept = []
         for entry in entries:
             kept.append(self._redact_named(entry, secrets))
@@ -344,7 +357,7 @@ def map_messages(
 
 def _redact_trailer(field: Any, rules: Rules, secrets: Secrets) -> Any:
     if isinstance(field, list) and len(field) == 2 and all(isinstance(one, str) for one in field):
-        return [field[0], redact_field(field[0], field[1], rules, secrets)]
+        return [field[0], redact_header(field[0], field[1], rules, secrets)]
     return _redact_fact("", field, rules, secrets)
 
 

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from kit.errors import ConfigurationError
+from kit.limits import KIB, MIB
 from kit.record.canary import forms_of
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ NAMES: Final = frozenset(
         *("password", "passwd", "pwd", "newpassword", "oldpassword", "otp", "totp"),
         *("session", "sessionid", "sessionkey", "sessiontoken", "sid", "jsessionid", "phpsessid"),
         *("credential", "credentials", "signature", "sig", "xamzsignature", "xamzcredential"),
+        *("authkey", "subscriptionkey", "jwtassertion"),
         *("xamzsecuritytoken", "xgoogsignature", "xgoogcredential", "cardnumber", "cvv", "cvc"),
     ]
 )
@@ -32,12 +34,15 @@ NAMES: Final = frozenset(
 _ENDINGS = (
     "accesskey",
     "apikey",
+    "authkey",
+    "jwtassertion",
     "password",
     "passwd",
     "privatekey",
     "secret",
     "secretkey",
     "sessionid",
+    "subscriptionkey",
     "token",
 )
 # They end so and are no secrets: requests that differ in them alone are different.
@@ -47,13 +52,17 @@ _HARMLESS = re.compile(
 )
 _FILLING = re.compile(r"[-_.\s\[\]]+")
 
-# A secret has about so many forms, and a search for one takes as long as two places.
+# A secret has about so many forms; a look at each place takes as long as the search for those
+# of _MANY secrets, or in short data for as many forms as it has places.
 _FORMS = 10
 _FEWEST_NEAR = 4
 _FEWEST = 8
 _LONG = 16
-_MAX_LEARNED = 512
+_MAX_LEARNED = 10_000
 _MAX_LENGTH = 8192
+_MAX_CHARACTERS = 4 * MIB
+_MANY = 400
+_AT_ONCE = 64 * KIB
 
 
 def fold(name: str) -> str:
@@ -136,15 +145,19 @@ class Secrets:
 
     Args:
         placeholder: what takes their place.
+
+    Attributes:
+        not_learned: how often one was found that is not searched elsewhere, beyond the bounds.
     """
 
-    __slots__ = ("_forms", "_near", "_placeholder", "_values", "not_learned")
+    __slots__ = ("_characters", "_forms", "_near", "_placeholder", "_values", "not_learned")
 
     def __init__(self, placeholder: str) -> None:
         self._placeholder = placeholder
         self._values: dict[str, None] = {}
         self._near: dict[str, None] = {}
         self._forms: dict[bytes, list[bytes]] = {}  # by their first bytes
+        self._characters = 0
         self.not_learned: int = 0
 
     def learn(self, value: str) -> None:
@@ -155,7 +168,9 @@ class Secrets:
         self._near[value] = None
         if value in self._values or not is_distinct(value):
             return
-        if len(self._values) >= _MAX_LEARNED:
+        self._characters += len(value)
+        if len(self._values) >= _MAX_LEARNED or self._characters > _MAX_CHARACTERS:
+            self._characters -= len(value)
             self.not_learned += 1
             return
         self._values[value] = None
@@ -173,8 +188,11 @@ class Secrets:
             return []
         # Many secrets: one look at each place of the data instead of one search for each.
         starts: Iterable[bytes] = forms
-        if len(self._values) * _FORMS > end:
-            starts = forms.keys() & {data[at : at + _FEWEST] for at in range(end)}
+        if len(self._values) > _MANY or len(self._values) * _FORMS > end:
+            starts = set()
+            for first in range(0, end, _AT_ONCE):
+                places = range(first, min(first + _AT_ONCE, end))
+                starts |= forms.keys() & {data[at : at + _FEWEST] for at in places}
         found = [form for start in starts for form in forms[start] if form in data]
         return _sort_by_length(found)
 

@@ -9,10 +9,13 @@ from kit.errors import BodyError, LimitError
 from kit.limits import MIB
 from kit.messages.content import decode_content
 from kit.record.boundaries import settle_boundary
+from kit.record.codings import narrow_codings
 from kit.record.entry import RecordedMessage, RecordedRequest, RecordedResponse
 from kit.record.heads import to_origin_form
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from kit.messages import Request
     from kit.record.entry import Entry
     from kit.record.exchange import Exchange
@@ -52,7 +55,7 @@ def read_request(request: Request, base: str) -> RecordedRequest:
         RecordedRequest(
             method=request.method,
             url=f"{base}{target}" if base and target.startswith("/") else request.url,
-            headers=tuple(request.raw_headers),
+            headers=narrow_codings(request.raw_headers),
             body=body,
             is_encoded=is_encoded,
         )
@@ -76,6 +79,9 @@ def tidy_entry(entry: Entry) -> Entry:
 
 def tidy_request(request: RecordedRequest) -> RecordedRequest:
     """Write a request as `read_request` does, whoever has recorded it."""
+    headers = narrow_codings(request.headers)
+    if headers != request.headers:
+        request = replace(request, headers=headers, headers_size=-1)
     return settle_boundary(_decode(request))
 
 
@@ -97,6 +103,20 @@ def _tidy(message: M) -> M:
         return message
     # The head's size would tell of the fields that are gone.
     return replace(message, headers=kept, headers_size=-1)
+
+
+def count_joined(exchanges: Iterable[Exchange], entries: Iterable[Entry]) -> int:
+    """Count the pieces of streams of which it was not kept where they end.
+
+    Args:
+        exchanges: what was seen.
+        entries: what was made of each.
+    """
+    return sum(
+        getattr(exchange.response_content, "joined", 0)
+        for exchange, entry in zip(exchanges, entries, strict=True)
+        if entry.response.marks
+    )
 
 
 def is_whole(exchange: Exchange) -> bool:

@@ -20,6 +20,7 @@ from kit.testing.sources import (
     show_exchange,
 )
 from kit.testing.text import count, escape, show_line
+from kit.testing.verify import remake_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -341,9 +342,13 @@ def _is_unexpected(exchange: Exchange) -> bool:
 
 def _explain_unexpected(exchange: Exchange, source: Source) -> list[str]:
     router: Any = getattr(source, "router", None)
+    stubs: Any = getattr(source, "stubs", None)
     lines: list[str] = []
+    if exchange.method and stubs:
+        for stub_near in stubs.explain(remake_request(exchange), limit=_NEAREST):
+            lines += [escape(line) for line in stub_near.format().splitlines()]
     if exchange.method and router is not None:
         near = router.explain(exchange.method, exchange.path)
-        lines = format_near_misses(near, limit=_NEAREST).splitlines()
+        lines += format_near_misses(near, limit=_NEAREST).splitlines()
     command = format_curl(exchange)
     return [*lines, *(command.splitlines() if len(command) <= _CURL_SHOWN else [])]

@@ -50,7 +50,7 @@ class FailedHandshakes:
 
     def __init__(self) -> None:
         self._kept: deque[FailedHandshake] = deque(maxlen=MAX_FAILED_HANDSHAKES)
-        self.dropped = 0
+        self.dropped: int = 0
 
     def look_at(self, connection: Handling) -> None:
         """Take in a connection of a TLS server that is closed, if it came to no handshake."""

@@ -21,7 +21,7 @@ from kit.testing.sources import show_exchange, show_outcome
 from kit.testing.text import count, escape, show_value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from kit.headers import Headers
     from kit.record import Exchange
@@ -260,12 +260,14 @@ class _Jar:
         given_plainly: those of them that may be sent over plain HTTP.
         secure: names of those that may not.
         domains: (name, domain) of those that are for a whole domain.
+        given_domains: by (name, value) the domains that may be sent them over plain HTTP.
     """
 
     given: frozenset[tuple[str, str, str]]
     given_plainly: frozenset[tuple[str, str, str]]
     secure: frozenset[str]
     domains: frozenset[tuple[str, str]]
+    given_domains: Mapping[tuple[str, str], set[str]]
 
     def is_for(self, host: str, name: str, value: str, owner: str) -> bool:
         """Tell whether a host has set a cookie too, or shares a domain with its owner."""
@@ -274,28 +276,47 @@ class _Jar:
             for own, domain in self.domains
         )
 
+    def is_plain(self, host: str, name: str, value: str) -> bool:
+        """Tell whether a cookie was set so that this host gets it over plain HTTP."""
+        return (host, name, value) in self.given_plainly or any(
+            _is_within(host, domain) for domain in self.given_domains.get((name, value), ())
+        )
+
 
 def _fill_jar(exchanges: Iterable[Exchange]) -> _Jar:
     given, plainly, secure, domains = set(), set(), set(), set()
+    given_domains: dict[tuple[str, str], set[str]] = {}
     for exchange in exchanges:
         host = _name_host(exchange)
-        for line in _list_set_cookies(exchange):
+        for name, value, attributes in _list_set_cookies(exchange):
+            is_plain = "secure" not in attributes and not exchange.connection.is_tls
+            given.add((host, name, value))
+            if "secure" in attributes:
+                secure.add(name)
+            if is_plain:
+                plainly.add((host, name, value))
+            domain = attributes.get("domain", "").removeprefix(".").lower()
+            if domain and _is_within(host, domain):
+                domains.add((name, domain))
+                if is_plain:
+                    given_domains.setdefault((name, value), set()).add(domain)
+    return _Jar(
+        frozenset(given),
+        frozenset(plainly),
+        frozenset(secure),
+        frozenset(domains),
+        given_domains,
+    )
+
+
+def _list_set_cookies(exchange: Exchange) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """List the name, the value and the attributes of each cookie that an exchange sets."""
+    if exchange.response_head:
+        for line in _list_values(exchange.response_headers, "set-cookie"):
             pair, *rest = line.split(";")
             attributes = dict(_split_attribute(each) for each in rest)
             for name, value in parse_cookies(pair):
-                given.add((host, name, value))
-                if "secure" in attributes:
-                    secure.add(name)
-                elif not exchange.connection.is_tls:
-                    plainly.add((host, name, value))
-                domain = attributes.get("domain", "").removeprefix(".").lower()
-                if domain and _is_within(host, domain):
-                    domains.add((name, domain))
-    return _Jar(frozenset(given), frozenset(plainly), frozenset(secure), frozenset(domains))
-
-
-def _list_set_cookies(exchange: Exchange) -> list[str]:
-    return _list_values(exchange.response_headers, "set-cookie") if exchange.response_head else []
+                yield name, value, attributes
 
 
 def _split_attribute(text: str) -> tuple[str, str]:
@@ -368,7 +389,7 @@ def _find_cookies(own: list[Exchange], jar: _Jar) -> Iterator[LintNote]:
         host = _name_host(exchange)
         for name, value in _list_cookies(exchange):
             is_secret = name in jar.secure or _is_secret_name(name) or name in _SENSITIVE
-            if is_secret and (host, name, value) not in jar.given_plainly:
+            if is_secret and not jar.is_plain(host, name, value):
                 found.setdefault(name, []).append(exchange)
     for name, exchanges in found.items():
         why = "which was set as Secure" if name in jar.secure else "by its name a secret"

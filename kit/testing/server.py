@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from bisect import bisect_right
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING
 
 from kit.clock import monotonic
 from kit.engine.connection import SHAKING
+from kit.errors import WaitTimeoutError
 from kit.testing.asserting import SETTLE_S, AssertingServer
 from kit.testing.handshakes import FailedHandshakes
 from kit.testing.text import count
@@ -152,6 +155,7 @@ class CheckedServer(AssertingServer):
                 True, that is left out.
         """
         exchanges = self._watch.list_suspects(self.list_since(since), since or 0.0)
+        self._await_ends([each for each in exchanges if not self._is_meant(each)])
         judged = [self._judge(exchange) for exchange in exchanges]
         found = [problem for problem in judged if problem is not None]
         if since is None and not self.allowances.unused_stubs:
@@ -169,10 +173,15 @@ class CheckedServer(AssertingServer):
             found += self._judge_lint(since, is_known)
         return found if since is not None else [self._name_phase(problem) for problem in found]
 
-    def lint(self, *, since: float | None = None) -> list[LintNote]:
+    def lint(self, *, since: float | None = None, deadline: float | None = None) -> list[LintNote]:
         """Note what clients did sloppily so far and may not, by the journal as it is now.
 
-        See `LINT_RULES` for what is looked at, and `problems` for `since`.
+        Waits at most a second for responses that are being sent right now.
+
+        Args:
+            since: as of `problems`; see `LINT_RULES` for what is looked at.
+            deadline: when to wait no longer instead (real-monotonic seconds), for several
+                servers that are asked one after another.
         """
         from kit.testing.lint import find_lint
 
@@ -182,9 +191,7 @@ class CheckedServer(AssertingServer):
         }
         known |= {exchange.id: exchange for exchange in journal}
         own = [exchange for exchange in known.values() if not self.is_probe(exchange)]
-        for exchange in own:
-            if exchange.first_byte_at is not None and not exchange.is_websocket:
-                self._await_end(exchange)
+        self._await_ends(own, deadline)
         neighbours = [] if self.find_neighbours is None else self.find_neighbours()
         others = [
             each
@@ -255,7 +262,9 @@ class CheckedServer(AssertingServer):
             self._handshakes.look_at(connection)
         super().note_closed(connection)
 
-    def list_failed_handshakes(self, *, since: float | None = None) -> list[str]:
+    def list_failed_handshakes(
+        self, *, since: float | None = None, deadline: float | None = None
+    ) -> list[str]:
         """Tell of the TLS handshakes that have failed, the last ones, a line each.
 
         Waits at most a second for those that are under way right now, as a client that
@@ -264,8 +273,9 @@ class CheckedServer(AssertingServer):
         Args:
             since: leaves out those whose connection was opened before this time
                 (real-monotonic seconds).
+            deadline: as of `lint`.
         """
-        deadline = monotonic() + SETTLE_S
+        deadline = find_deadline() if deadline is None else deadline
         while self._is_shaking() and monotonic() < deadline:
             time.sleep(_LOOK_S)
         lines = [str(each) for each in self._handshakes.list_since(since)]
@@ -286,10 +296,22 @@ class CheckedServer(AssertingServer):
     def _judge(self, exchange: Exchange) -> Problem | None:
         if self._is_meant(exchange):
             return None
-        # The client may have got the response before it is on record here.
-        if exchange.first_byte_at is not None and not exchange.is_websocket:
-            self._await_end(exchange)
         return judge_exchange(exchange, self)
+
+    def _await_ends(self, exchanges: Iterable[Exchange], deadline: float | None = None) -> None:
+        """Wait a little for responses that their clients may have got before they are on record.
+
+        One wait is enough for all: what is sent meanwhile is none of those.
+        """
+        deadline = find_deadline() if deadline is None else deadline
+        for exchange in exchanges:
+            if exchange.first_byte_at is None or exchange.is_websocket or exchange.is_done:
+                continue
+            left_s = deadline - monotonic()
+            if left_s <= 0:
+                return
+            with contextlib.suppress(WaitTimeoutError):
+                self.journal.wait_for(partial(_is_ended, exchange), timeout=left_s)
 
     def _name_phase(self, problem: Problem) -> Problem:
         phase = None if problem.exchange is None else self.find_phase(problem.exchange)
@@ -401,9 +423,18 @@ class _Watch:
         return [found[number] for number in sorted(found)]
 
 
+def find_deadline() -> float:
+    """Return until when to wait for what is about to end; real-monotonic seconds."""
+    return monotonic() + SETTLE_S
+
+
 def list_since(journal: Journal, since: float | None) -> list[Exchange]:
     """List the exchanges in a journal that arrived at this time or later; all if None."""
     return list(journal) if since is None else journal.list_since(since)
+
+
+def _is_ended(exchange: Exchange, other: Exchange) -> bool:
+    return other is exchange and other.is_done
 
 
 def _start_of(phase: tuple[float, str]) -> float:

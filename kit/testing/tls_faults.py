@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Self
 from kit.errors import ConfigurationError
 from kit.testing.raw_server import RawServer, RawServerConnection
 from kit.wire import tls
+from kit.wire.frozen_dates import settle_date_class
 
 if TYPE_CHECKING:
     import ssl
@@ -261,6 +262,7 @@ def _make_context(name: str, authority: tls.CertificateAuthority) -> ssl.SSLCont
 def _make_self_signed() -> ssl.SSLContext:
     import trustme
 
+    settle_date_class()
     # The one certificate of an authority that is signed by itself is its own.
     itself = trustme.CA()
     pem = itself.private_key_pem.bytes() + itself.cert_pem.bytes()

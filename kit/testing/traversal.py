@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,7 +59,7 @@ def assert_guarded(
             appended, or put in the place of `{name}`.
         root: the directory; of a function it is by default a temporary one with
             symbolic links that leave it, and where it has no file `inside.txt` one
-            is made meanwhile. Around that of a URL files are made, and removed
+            of a name of its own is made meanwhile. Around that of a URL files are made, and removed
             again, unless there is a canary.
         corpus: the names to try; by default `load_corpus()`.
         canary: for a URL: what `canary_files` has made; or the path of a file beside
@@ -104,8 +105,9 @@ def _find_leaks(
     root: str | os.PathLike[str] | None,
     names: Sequence[HostileName],
 ) -> tuple[str, list[str]]:
-    with _temporary_root() if root is None else _given_root(root) as directory:
-        refusal = _find_refusal(guard, directory)
+    files = _temporary_root() if root is None else _given_root(root)
+    with files as (directory, ordinary):
+        refusal = _find_refusal(guard, directory, ordinary)
         if refusal is not None:
             return refusal, []
         leaks = [found for name in names if (found := _find_leak(guard, directory, name))]
@@ -120,43 +122,46 @@ def _as_hostile(name: str | HostileName) -> HostileName:
 
 
 @contextmanager
-def _given_root(root: str | os.PathLike[str]) -> Iterator[str]:
-    ordinary = check_directory(root) / ORDINARY
+def _given_root(root: str | os.PathLike[str]) -> Iterator[tuple[str, str]]:
+    directory = check_directory(root)
+    if (directory / ORDINARY).is_file():
+        yield os.fspath(root), ORDINARY
+        return
+    # Of a name of its own, as another process may guard the same directory meanwhile.
+    named = directory / ORDINARY
+    ordinary = named.with_stem(f"{named.stem}-{secrets.token_hex(4)}")
     try:
-        is_own = not ordinary.exists()
-        if is_own:
-            with ordinary.open("xb") as file:  # never through a link
-                file.write(make_secret("inside"))
+        with ordinary.open("xb") as file:  # never through a link
+            file.write(make_secret("inside"))
     except OSError as error:
         msg = (
             f"no file can be made in {os.fspath(root)!r}: {error.strerror}: assert_guarded needs "
-            f"an ordinary one there, {ORDINARY!r}, or would prove nothing"
+            f"an ordinary one there, such as {ORDINARY!r}, or would prove nothing"
         )
         raise ConfigurationError(msg) from error
     try:
-        yield os.fspath(root)
+        yield os.fspath(root), ordinary.name
     finally:
-        if is_own:
-            ordinary.unlink(missing_ok=True)
+        ordinary.unlink(missing_ok=True)
 
 
 @contextmanager
-def _temporary_root() -> Iterator[str]:
+def _temporary_root() -> Iterator[tuple[str, str]]:
     with canary_files() as files:
-        yield str(files.root)
+        yield str(files.root), ORDINARY
 
 
-def _find_refusal(guard: Callable[[str, str], object], root: str) -> str | None:
-    ask = f"{_name_guard(guard)} refuses even the ordinary name {ORDINARY!r}"
+def _find_refusal(guard: Callable[[str, str], object], root: str, ordinary: str) -> str | None:
+    ask = f"{_name_guard(guard)} refuses even the ordinary name {ordinary!r}"
     try:
-        path = guard(root, ORDINARY)
+        path = guard(root, ordinary)
     except Exception as error:  # noqa: BLE001 - any exception is a refusal
         return f"{ask}: it raised {describe_error(error)}"
     if path is None:
         return f"{ask}: it returned None"
     if not isinstance(path, str | bytes | os.PathLike):
         return (
-            f"{_name_guard(guard)} returned {type(path).__name__} for {ORDINARY!r}: expected "
+            f"{_name_guard(guard)} returned {type(path).__name__} for {ordinary!r}: expected "
             "a path, or None or an exception where it refuses"
         )
     return None

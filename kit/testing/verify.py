@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kit.errors import ConfigurationError, ConnectionClosedError, describe_error
+from kit.expect.near_misses import format_unmatched
 from kit.faults.fault import is_harmful
 from kit.messages import Request
 from kit.opcodes import WebSocketOpCode
@@ -157,7 +158,7 @@ def judge_stubs(server: HTTPServer, unmatched: Iterable[Exchange]) -> list[Probl
         server: the stubs' server.
         unmatched: requests that nothing took, for the explanation.
     """
-    found = server.stubs.problems([_remake(exchange) for exchange in unmatched])
+    found = server.stubs.problems([remake_request(exchange) for exchange in unmatched])
     return [
         Problem("stub-hidden" if each.kind == "hidden" else "stub-unused", each.text)
         for each in found
@@ -174,12 +175,17 @@ def judge_faults(server: HTTPServer, standing: Collection[FaultRule] = ()) -> li
     return [
         Problem(
             "fault-unused",
-            f"fault {rule.fault!r} for {rule.method or 'any method'} {rule.pattern or 'any path'} "
-            "was never used: no request came that could have it",
+            f"{_name_fault(rule)} was never used: no request came that could have it",
         )
         for rule in server.faults.rules
         if not rule.seen and rule not in standing
     ]
+
+
+def _name_fault(rule: FaultRule) -> str:
+    ordered_at = f" ({rule.ordered_at})" if rule.ordered_at else ""
+    wanted = f"{rule.method or 'any method'} {rule.pattern or 'any path'}"
+    return f"fault {rule.fault!r} for {wanted}{ordered_at}"
 
 
 def format_problems(url: str, problems: Sequence[Problem], gaps: Iterable[str] = ()) -> str:
@@ -274,13 +280,24 @@ def _describe_unmatched(exchange: Exchange, server: HTTPServer) -> Problem:
     lines = [f"unmatched: {show_exchange(exchange)}"]
     told = exchange.response_body.decode("utf-8", "replace").splitlines()
     if not told:
-        # The answer to HEAD has no body.
-        near = server.router.explain(exchange.method, exchange.path)
-        told = format_near_misses(near).splitlines() or ["no route is registered"]
+        told = _explain_miss(exchange, server)
     return Problem("unmatched", "\n".join([*lines, *map(escape, told)]), exchange)
 
 
-def _remake(exchange: Exchange) -> Request:
+def _explain_miss(exchange: Exchange, server: HTTPServer) -> list[str]:
+    """Say what an answer to HEAD has no body for."""
+    near = server.router.explain(exchange.method, exchange.path)
+    if len(server.stubs):
+        request = remake_request(exchange)
+        stubs_near = server.stubs.explain(request)
+        text = format_unmatched(request, near, stubs_near, stub_count=len(server.stubs))
+    else:
+        text = format_near_misses(near)
+    return text.splitlines() or ["no route is registered"]
+
+
+def remake_request(exchange: Exchange) -> Request:
+    """Make the request of an exchange anew, with what is kept of its body."""
     head = exchange.request_head
     peer = exchange.connection.peer
     body = exchange.request_body

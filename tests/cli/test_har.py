@@ -40,6 +40,13 @@ def test_secrets_are_taken_out_in_place(file: Path) -> None:
     assert b"acme-corp" not in file.read_bytes()
 
 
+def test_secrets_beyond_the_bound_are_told(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kit.record.sensitive._MAX_LEARNED", 1)
+    result = run("har", "redact", str(file), "--in-place")
+    told = "finds of secrets beyond the bound are not searched in other places\n"
+    assert result.output.endswith(told)
+
+
 def test_a_name_that_is_kept_stays(file: Path) -> None:
     run("har", "redact", str(file), "--in-place", "--keep", "token")
     clean = file.read_bytes()

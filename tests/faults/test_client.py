@@ -285,6 +285,17 @@ def test_what_follows_a_refused_websocket_goes_right() -> None:
             assert client.get("/next").wait(scaled(WAIT_S)).payload == b"hello"
 
 
+def test_a_handshake_that_is_refused_ends_though_its_connection_is_reset() -> None:
+    with HTTPServer(("127.0.0.1", 0)) as server, HTTPClient(server.addr) as client:
+        client.fault(faults.Reset(after="end"))
+        handle = client.websocket("/")
+        assert handle.receive(scaled(WAIT_S))[0] is WebSocketOpCode.Close
+        response = handle.response
+
+    assert response is not None
+    assert str(reason_of(response)) == "fault: reset after the last byte"
+
+
 def test_where_a_request_is_redirected_to_nothing_goes_wrong() -> None:
     with HTTPServer(("127.0.0.1", 0)) as server:
         server.registerRoutes(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 from typing import Any
 
@@ -248,7 +249,16 @@ def test_many_threads_do_not_miscount() -> None:
         ({"share": 1.5}, "share is a number of 0 to 1, not 1.5"),
         ({"share": "half"}, "share is a number of 0 to 1, not 'half'"),
         ({"times": 0}, "times is a whole number of at least 1, not 0"),
-        ({"method": 5}, 'method is a str such as "GET", or None for any, not 5'),
+        ({"method": 5}, 'an HTTP method is a token such as "GET", not 5'),
+        ({"method": ""}, """an HTTP method is a token such as "GET", not ''"""),
+        ({"method": "get"}, """HTTP methods are case-sensitive: write "GET", not 'get'"""),
+        (
+            {"method": "/rates"},
+            (
+                "'/rates' is no method but a path, which comes behind it: give None, for any "
+                "method, and then '/rates'"
+            ),
+        ),
     ],
     ids=str,
 )
@@ -256,6 +266,12 @@ def test_a_choice_that_cannot_work_is_told(given: dict[str, Any], text: str) -> 
     with pytest.raises(ConfigurationError) as raised:
         HTTPServer(("127.0.0.1", 0)).fault(RESET, **given)
     assert str(raised.value) == text
+
+
+def test_a_rule_knows_the_line_that_has_ordered_it() -> None:
+    server = HTTPServer(("127.0.0.1", 0))
+    line = inspect.currentframe().f_lineno + 1  # type: ignore[union-attr]
+    assert server.fault(RESET).ordered_at == f"test_plan.py:{line}"
 
 
 def test_a_malformed_pattern_is_told() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import threading
 import time
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from kit import Request, Response, faults
-from kit.errors import ConnectionClosedError
+from kit.errors import ConfigurationError, ConnectionClosedError
 from kit.faults import Fault
 from kit.record import Exchange
 from kit.testing import format_timeline
@@ -56,6 +57,13 @@ def expect_break(client: RawClient) -> None:
 def expect_end(client: RawClient) -> None:
     """Read the end in good order."""
     assert client.receive_strictly() == b""
+
+
+def send_on(client: RawClient, is_over: threading.Event) -> None:
+    """Send a byte now and then, until the server has closed the connection."""
+    with contextlib.suppress(OSError, ConnectionClosedError):
+        while not is_over.wait(0.005):
+            client.send(b"x")
 
 
 def await_fault(rig: Rig) -> Exchange:
@@ -338,6 +346,21 @@ def test_a_client_that_never_leaves_is_left_after_a_while(rig: Rig) -> None:
     assert await_fault(rig).error == "fault: empty reply"
 
 
+def test_a_client_that_never_stops_sending_is_left_after_a_while(rig: Rig) -> None:
+    rig.serve(("POST", "/", echo), linger_s=0.05).fault(faults.EarlyResponse(503))
+    client = rig.connect()
+    client.send(make_request("/", "POST", "Content-Length: 1000000000"))
+    is_over = threading.Event()
+    sender = threading.Thread(target=send_on, args=(client, is_over))
+    sender.start()
+    try:
+        assert await_fault(rig).error == "fault: early response 503"
+        rig.await_no_connections()
+    finally:
+        is_over.set()
+        sender.join()
+
+
 def test_an_upload_is_read_no_more(rig: Rig) -> None:
     rig.serve(("POST", "/", echo)).fault(faults.StopReading())
     client = rig.connect()
@@ -589,6 +612,11 @@ MISSED = [
     ),
     (faults.Stall(10_000), "stalled after 10000 bytes", "only {size} bytes came before the end"),
     (faults.Reset(10_000), "reset after 10000 bytes", "only {size} bytes came before the end"),
+    (
+        faults.Dribble(10_000),
+        "dribbled, 10000 bytes each 0.01 s",
+        "no more than 10000 bytes came",
+    ),
     (faults.WrongLength(-5), "length off by -5", "the message had no length to change"),
 ]
 
@@ -634,6 +662,31 @@ def test_a_fault_after_the_last_byte_is_counted_before_the_client_has_that(rig: 
 
 
 # A stub's rules
+
+
+@pytest.mark.parametrize(
+    "fault", [faults.WrongAccept(), faults.NeverAnswerClose(), faults.InvalidUtf8(2)], ids=repr
+)
+def test_a_stub_takes_no_fault_that_needs_a_websocket(plain_rig: Rig, fault: Fault) -> None:
+    stub = plain_rig.serve().expect("GET", "/").respond("hello").optional()
+    with pytest.raises(ConfigurationError) as caught:
+        stub.fault(fault)
+
+    assert str(caught.value) == (
+        f"{type(fault).__name__} needs a websocket, which a stub never opens: order it by the "
+        "server's fault(), for the path of a route that does"
+    )
+    assert stub.fault_rules == ()
+
+
+def test_a_stub_may_refuse_a_handshake(plain_rig: Rig) -> None:
+    stub = plain_rig.serve().expect("GET", "/").respond("hello")
+    stub.fault(faults.RefuseHandshake(401))
+    client = plain_rig.connect()
+    client.send(make_request("/", "GET", "Connection: Upgrade", "Upgrade: websocket"))
+
+    assert client.read_answer().status == 401
+    assert stub.fault_rules[0].applied == 1
 
 
 def test_a_rule_of_a_stub_can_be_removed(rig: Rig) -> None:

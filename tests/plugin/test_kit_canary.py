@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -74,6 +76,24 @@ def test_a_canary_in_output_or_a_junit_file_fails_the_run(
             "  */out.xml (plain)",
         ]
     )
+
+
+@pytest.mark.parametrize(("age_s", "status"), [(3600, 0), (-3600, 1)])
+def test_a_file_of_an_earlier_run_is_not_searched(
+    run_tests: RunTests, pytester: pytest.Pytester, age_s: int, status: int
+) -> None:
+    old = pytester.path / "old.xml"
+    old.write_text(CANARY, encoding="utf-8")
+    at = time.time() - age_s
+    os.utime(old, (at, at))
+    pytester.makeconftest(
+        """
+        def pytest_configure(config):
+            config.option.htmlpath = "old.xml"
+        """
+    )
+    result = run_tests("def test_it(): pass", "--kit-canary", CANARY)
+    assert result.ret == status
 
 
 def test_a_canary_in_an_artifact_of_the_run_fails_it(run_tests: RunTests) -> None:

@@ -298,7 +298,56 @@ def test_a_recording_that_cannot_be_written_fails_the_teardown(
     pytester.path.joinpath("cassettes").write_text("in the way", encoding="utf-8")
     result = run_tests(marked(upstream), "--kit-record-mode=once")
     result.assert_outcomes(passed=1, errors=1)
-    result.stdout.fnmatch_lines(["*ERROR at teardown of test_it*", "E * '*/cassettes*'"])
+    result.stdout.fnmatch_lines(
+        [
+            "*ERROR at teardown of test_it*",
+            "a recording of the test could not be ended:",
+            "*/cassettes/test_inner/test_it.har is not written: *Error: *",
+        ]
+    )
+
+
+RULE = """
+    calls = []
+
+    def digest(place, name, value):
+        {rule}
+
+    @pytest.mark.kit_cassette(
+        upstream={url!r}, redact=kit.Redaction(functions=[digest], names=["X-Name"])
+    )
+    def test_it(kit_plain_server):
+        urllib.request.urlopen(kit_plain_server.url + "/x", timeout=20).close()
+        calls.append(1)
+    """
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ("return 3 if calls else None", "ConfigurationError: a redaction's function returned int*"),
+        ("return {}[name] if calls else None", "KeyError: *"),
+        ("return pytest.fail('no rule') if calls else None", "Failed: no rule"),
+    ],
+)
+@pytest.mark.parametrize("arguments", [(), ("--kit-har=run.har",)], ids=["alone", "har"])
+def test_a_rule_that_raises_at_the_end_fails_the_teardown(
+    run_tests: RunTests,
+    pytester: pytest.Pytester,
+    upstream: Upstream,
+    rule: str,
+    told: str,
+    arguments: tuple[str, ...],
+) -> None:
+    source = RULE.format(rule=rule, url=upstream.url)
+    result = run_tests(source, "--kit-record-mode=once", *arguments)
+    result.assert_outcomes(passed=1, errors=1)
+    where = "*/cassettes/test_inner/test_it.har is not written"
+    result.stdout.fnmatch_lines(["*ERROR at teardown of test_it*", f"{where}: {told}"])
+    assert find_files(pytester.path) == ([] if not arguments else ["run.har"])
+    if arguments:
+        log = json.loads(pytester.path.joinpath("run.har").read_bytes())["log"]
+        assert (log["entries"], log["_kit"]) == ([], {"dropped": 1})
 
 
 IGNORING = """

@@ -84,6 +84,10 @@ TWO = """
             {other}
 """
 LEFT = "cassettes/test_inner/test_it_2*.har was opened by no test"
+THINNING = """
+    def pytest_collection_modifyitems(items):
+        items[:] = [item for item in items if "2" not in item.name]
+"""
 
 
 def write_two(upstream: Upstream, numbers: str, other: str = "pass") -> str:
@@ -127,4 +131,17 @@ def test_nobody_knows_whether_a_recording_is_left_over_where_tests_are_left_out(
 ) -> None:
     run_tests(write_two(upstream, "[1, 2]"), "--kit-record-mode=once")
     result = run_tests(write_two(upstream, "[1]", other), *arguments)
+    result.stdout.no_fnmatch_line("*opened by no test*")
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2", "-p", "xdist")], ids=["alone", "xdist"])
+def test_a_conftest_may_leave_tests_out_and_tell_nobody(
+    run_tests: RunTests, pytester: pytest.Pytester, upstream: Upstream, workers: tuple[str, ...]
+) -> None:
+    source = write_two(upstream, "[1, 2]")
+    run_tests(source, "--kit-record-mode=once").assert_outcomes(passed=3)
+    pytester.makeconftest(THINNING)
+    result = run_tests(source, "--kit-unused=error", *workers)
+    result.assert_outcomes(passed=2)
+    assert result.ret == 0
     result.stdout.no_fnmatch_line("*opened by no test*")

@@ -41,12 +41,25 @@ WRONG = [
         "faults=[(kit.faults.EmptyReply(), 'GET', '/', 1)]",
         f"faults {FAULTS}, not [[](EmptyReply(), 'GET', '/', 1)]",
     ),
+    ("faults=[(kit.faults.EmptyReply(), 5)]", f"faults {FAULTS}, not [[](EmptyReply(), 5)]"),
+    (
+        "faults=[(kit.faults.EmptyReply(), 'GET', 5)]",
+        f"faults {FAULTS}, not [[](EmptyReply(), 'GET', 5)]",
+    ),
 ]
 WRONG_IN_THEMSELVES = [
     ("routes=[('GET', 'a', print)]", "E *PatternError: pattern 'a' is wrong at index 0: *"),
     ("hostname='a b'", "E *ConfigurationError: cannot issue a certificate for *'a b'*"),
     ("host='203.0.113.1'", "E *AddressError: cannot listen on 203.0.113.1:0: *"),
     ("faults=[(kit.faults.EmptyReply(), 'GET', 'a')]", "E *PatternError: pattern 'a' is wrong *"),
+    (
+        "faults=[(kit.faults.EmptyReply(), '/rates')]",
+        "E *ConfigurationError: '/rates' is no method but a path, which comes behind it: *",
+    ),
+    (
+        "faults=[(kit.faults.EmptyReply(), 'get')]",
+        "E *ConfigurationError: HTTP methods are case-sensitive: write \"GET\", not 'get'",
+    ),
 ]
 
 

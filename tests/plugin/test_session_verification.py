@@ -481,6 +481,85 @@ def test_what_the_report_of_a_subtest_tells_is_not_told_again(run_tests: RunTest
         assert count_problems(result, f"1 unmatched: GET /in-the-{name} ") == 1
 
 
+@pytest.mark.skipif(pytest.version_tuple < (9,), reason="pytest has no subtests yet")
+@pytest.mark.parametrize("is_used", [True, False], ids=["used", "unused"])
+def test_a_stub_is_not_told_of_while_the_test_may_still_use_it(
+    run_tests: RunTests, is_used: bool
+) -> None:
+    result = run_tests(
+        SHARED
+        + dedent(f"""
+        def test_parts(kit_plain_server, subtests):
+            kit_plain_server.expect("GET", "/later").respond("used")
+            with subtests.test("first"):
+                raise OSError("own error")
+            if {is_used}:
+                ask(kit_plain_server, "/later")
+        """)
+    )
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["E *OSError: own error"])
+    told = count_problems(result, "1 stub 1: GET /later (")
+    assert told == (0 if is_used else 1)
+    result.stdout.no_fnmatch_line("*- kit problems -*")
+
+
+PARTS = (
+    SHARED
+    + """
+@pytest.fixture(autouse=True, scope="session")
+def stub(shared):
+    shared.expect("GET", "/stub").respond("x")
+
+def test_uses_it(shared):
+    ask(shared, "/stub")
+
+def test_other():
+    pass
+"""
+)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("-k", "other"),
+        ("--deselect", "test_inner.py::test_uses_it"),
+        ("test_inner.py::test_other",),
+        ("-p", "xdist", "-n", "2"),
+    ],
+    ids=" ".join,
+)
+def test_a_part_of_the_suite_need_not_use_a_stub(
+    run_tests: RunTests, arguments: tuple[str, ...]
+) -> None:
+    result = run_tests(PARTS, *arguments)
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.no_fnmatch_line("*never used*")
+
+
+def test_what_failed_last_need_not_use_a_stub(
+    run_tests: RunTests, pytester: pytest.Pytester
+) -> None:
+    pytester.makepyfile(test_last="def test_fails(stub): assert False")
+    pytester.makeconftest(
+        """
+        import pytest
+
+        @pytest.fixture(scope="session")
+        def stub(kit_session_server_factory):
+            kit_session_server_factory(tls=False).expect("GET", "/stub").respond("x")
+        """
+    )
+    cache = ("-p", "cacheprovider")
+    result = run_tests("def test_other(stub): pass", *cache)
+    result.assert_outcomes(passed=1, failed=1, errors=1)
+    result.stdout.fnmatch_lines(["E *end of the session: *", "E *GET /stub (*) was never used,*"])
+    again = run_tests("def test_other(stub): pass", *cache, "--lf")
+    again.assert_outcomes(failed=1)
+    again.stdout.no_fnmatch_line("*never used*")
+
+
 @pytest.mark.parametrize(
     ("ending", "status"),
     [

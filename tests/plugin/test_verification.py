@@ -381,7 +381,33 @@ def test_a_fault_that_no_request_could_have_fails_the_test(run_tests: RunTests) 
     result.assert_outcomes(passed=2, failed=1)
     result.stdout.fnmatch_lines(
         [
-            "E   1 fault Reset() for GET /oders was never used: no request came that could have it",
+            "E   1 fault Reset() for GET /oders (test_inner.py:*) was never used: no request *",
             "E   where that is meant to happen: server.allow(unused_stubs=True)",
         ]
     )
+
+
+def test_a_stub_that_was_told_of_one_server_is_told_of_another_too(run_tests: RunTests) -> None:
+    result = run_tests(
+        """
+        import kit.testing
+
+        def test_two(kit_server_factory):
+            first, second = (kit_server_factory(tls=False) for _ in range(2))
+            for server in (first, second):
+                server.expect("GET", "/never").respond("x")
+            with pytest.raises(kit.testing.VerificationError):
+                first.verify()
+            print("second is", second.url)
+        """
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "E *VerificationError: 1 problem on http://127.0.0.1:*:",
+            "E   1 stub 1: GET /never (*) was never used, expected at least 1 request",
+        ]
+    )
+    told = [line for line in result.outlines if "problem on " in line and line.startswith("E")]
+    url = next(line for line in result.outlines if "second is" in line).rpartition(" ")[2]
+    assert [url in line for line in told] == [True]

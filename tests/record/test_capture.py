@@ -199,3 +199,12 @@ def test_the_marks_add_up_to_what_is_kept(pieces: list[bytes], cap: int) -> None
     else:
         assert kept == b"".join(pieces)[:cap]
         assert len(pieces) < 2 or len(pieces[0]) >= cap
+
+
+def test_how_many_pieces_are_marked_is_to_choose_and_the_rest_are_counted() -> None:
+    taken = BodyCapture(100, max_marks=2)
+    for piece in (b"a", b"b", b"c", b"d"):
+        taken.feed(piece)
+    kept = taken.record().kept
+    assert isinstance(kept, StreamedBody)
+    assert ([size for _, size in kept.marks], kept.joined) == ([1, 3], 2)

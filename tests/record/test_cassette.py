@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import hashlib
 import http.client
 import json
 import socket
@@ -99,13 +100,16 @@ class Deck:
         if isinstance(body, dict | list):
             body = json.dumps(body)
             fields["Content-Type"] = "application/json"
-        connection = http.client.HTTPConnection(self.server.host, self.server.port, timeout=T)
+        connection = self.connect()
         try:
             connection.request(method, target, body, fields)
             response = connection.getresponse()
             return response.status, response.read().decode(errors="replace")
         finally:
             connection.close()
+
+    def connect(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection(self.server.host, self.server.port, timeout=T)
 
     def get(self, target: str) -> tuple[int, str]:
         return self.ask("GET", target)
@@ -711,3 +715,91 @@ def play_message(peer: Any, message: Any) -> None:
         peer.send(data)
     elif message.opcode < 8:
         assert peer.recv(T) == data
+
+
+def digest(place: str, name: str, value: str) -> str | None:
+    return hashlib.sha256(value.encode()).hexdigest() if name in ("user", "X-User") else None
+
+
+def test_a_function_that_makes_digests_sees_each_value_once(studio: Studio) -> None:
+    redaction = Redaction(functions=[digest])
+    once = digest("query", "user", "ada")
+    studio.open_upstream(lambda _: Response("hello", 200, {"X-User": "ada"}))
+    studio.record("/a?user=ada", redaction=redaction)
+    studio.record("/b?user=ada", mode="new_episodes", redaction=redaction)
+    for entry in studio.load().entries:
+        assert entry.request.url.endswith(f"?user={once}")
+        assert entry.response.fields.text(b"x-user", "") == once
+    with studio.insert("verify", redaction=redaction) as deck:
+        assert deck.ask("GET", "/a?user=ada")[0] == 200
+        assert deck.cassette.verify() == []
+    studio.close_upstream()
+    with studio.insert(redaction=redaction) as deck:
+        assert deck.ask("GET", "/a?user=ada")[0] == 200
+        assert deck.ask("GET", "/b?user=ada")[0] == 200
+
+
+def test_functions_see_what_another_tool_has_written(studio: Studio) -> None:
+    redaction = Redaction(functions=[digest])
+    studio.record("/a?user=ada", redaction=None)
+    document = json.loads(studio.path.read_bytes())
+    document["log"]["creator"]["name"] = "another"
+    studio.path.write_text(json.dumps(document), encoding="utf-8")
+    with studio.insert("new_episodes", redaction=redaction) as deck:
+        assert deck.ask("GET", "/a?user=ada")[0] == 200
+        assert deck.ask("GET", "/b")[0] == 200
+    once = digest("query", "user", "ada")
+    played, fresh = studio.load().entries
+    assert played.request.url.endswith(f"/a?user={once}")
+    assert fresh.request.url.endswith("/b")
+
+
+def test_a_secret_of_a_new_recording_is_taken_out_of_the_old_ones(studio: Studio) -> None:
+    studio.record("/a/tok3n-abcdef")
+    studio.record("/b?token=tok3n-abcdef", mode="new_episodes")
+    assert b"tok3n-abcdef" not in studio.path.read_bytes()
+
+
+def test_codings_that_are_not_asked_for_are_not_compared(studio: Studio) -> None:
+    asking: dict[str, Any] = {"match_on": ["method", "path", "header:Accept-Encoding"]}
+    ask = ("GET", "/a", b"", {"Accept-Encoding": "br, gzip"})
+    studio.record(ask, **asking)
+    studio.close_upstream()
+    with studio.insert(**asking) as deck:
+        assert deck.ask(*ask)[0] == 200
+
+
+def test_pieces_of_a_stream_beyond_the_bound_are_counted(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kit.proxy.passage.KEPT_PIECES", 2)
+    gates = [threading.Event() for _ in range(5)]
+
+    def stream() -> Iterator[bytes]:
+        for number, gate in enumerate(gates):
+            yield b"data: %d\n\n" % number
+            assert gate.wait(T)
+
+    studio.open_upstream(lambda _: Response(stream(), 200, {"Content-Type": "text/event-stream"}))
+    with studio.insert("once") as deck, contextlib.closing(deck.connect()) as client:
+        client.request("GET", "/a")
+        response = client.getresponse()
+        for number, gate in enumerate(gates):
+            assert response.readline() == b"data: %d\n" % number
+            response.readline()
+            gate.set()
+        response.read()
+    [entry] = studio.load().entries
+    assert len(entry.response.marks) == 2
+    told = "3 further pieces of streams are joined to the last that is told apart"
+    assert deck.cassette.explain_not_recorded() == told
+
+
+def test_secrets_beyond_the_bound_are_told(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kit.record.sensitive._MAX_LEARNED", 1)
+    studio.open_upstream()
+    with studio.insert("once") as deck:
+        deck.ask("GET", "/a?token=tok3n-abcdef")
+        deck.ask("GET", "/a?token=tok3n-ghijkl")
+    told = "2 finds of secrets beyond the bound are not searched in other places"
+    assert deck.cassette.explain_not_recorded() == told

@@ -103,6 +103,13 @@ def test_many_secrets_are_found_as_few_are(size: int) -> None:
 
 def test_what_is_learned_is_bounded_and_the_rest_counted() -> None:
     secrets = Secrets("REDACTED")
-    for number in range(600):
+    for number in range(10_088):
         secrets.learn(f"secret-{number}")
-    assert (len(secrets), secrets.not_learned) == (512, 88)
+    assert (len(secrets), secrets.not_learned) == (10_000, 88)
+
+
+def test_the_characters_of_what_is_learned_are_bounded() -> None:
+    secrets = Secrets("REDACTED")
+    for number in range(520):
+        secrets.learn(f"{number:04}" + "x" * 8188)
+    assert (len(secrets), secrets.not_learned) == (512, 8)

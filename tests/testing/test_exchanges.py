@@ -12,7 +12,7 @@ from kit import Exchange, HTTPClient, Journal, Response
 from kit.errors import ConfigurationError, RemoteProtocolError
 from kit.record import UnparsedHead
 from kit.routing import get, post, websocket
-from kit.testing import assert_count, assert_exchanges, assert_no_unexpected
+from kit.testing import CheckedServer, assert_count, assert_exchanges, assert_no_unexpected
 from support.deadlines import scaled
 from support.exchanges import answer, make_connection, make_exchange, record
 from support.failures import fail, hide_numbers
@@ -339,6 +339,16 @@ def test_requests_without_a_route_are_told_with_the_nearest_routes(serve: Any) -
     ]
     assert "    curl -X PUT 'http://HOST/oders?x=1' -H 'Accept-Encoding: gzip'" in "\n".join(lines)
     assert "  5 GET /orders -> 405" in lines
+
+
+def test_the_nearest_stub_of_an_unexpected_request_is_told() -> None:
+    with CheckedServer(("127.0.0.1", 0)) as server:
+        stub = server.expect("GET", "/orders").respond("x").optional()
+        with HTTPClient(server.addr) as client:
+            client.request("PUT", "/oders").wait(scaled(10))
+        lines = fail(assert_no_unexpected, server)
+    assert lines[1:3] == ["  1 PUT /oders -> 404", f"    {stub}"]
+    assert "method PUT" in lines[3]
 
 
 def test_a_request_that_does_not_parse_is_unexpected() -> None:

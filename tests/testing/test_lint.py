@@ -448,6 +448,27 @@ def test_a_cookie_may_be_of_a_whole_domain(
     assert names(second) == expected
 
 
+@pytest.mark.parametrize(
+    ("baked", "host", "expected"),
+    [
+        ("sid%3D1%3B+Domain%3Dshop.test", "b.shop.test", []),
+        ("sid%3D1%3B+Domain%3Dshop.test", "a.shop.test", []),
+        ("sid%3D1%3B+Domain%3Dshop.test", "b.other.test", ["cookie-over-plain"]),
+        ("sid%3D2%3B+Domain%3Dshop.test", "b.shop.test", ["cookie-over-plain"]),
+        ("sid%3D1%3B+Domain%3Dother.test", "b.other.test", ["cookie-over-plain"]),
+        ("sid%3D1%3B+Secure%3B+Domain%3Dshop.test", "b.shop.test", ["cookie-over-plain"]),
+        ("sid%3D1", "b.shop.test", ["cookie-over-plain"]),
+    ],
+)
+def test_a_cookie_of_a_domain_may_go_to_all_of_its_hosts_over_plain_HTTP(
+    server: CheckedServer, baked: str, host: str, expected: list[str]
+) -> None:
+    ask(server, "Host: a.shop.test", target=f"/cookie?set={baked}")
+    ask(server, f"Host: {host}", "Cookie: sid=1")
+
+    assert names(server) == expected
+
+
 def test_credentials_that_were_here_first_are_not_noted(
     two: tuple[CheckedServer, CheckedServer],
 ) -> None:

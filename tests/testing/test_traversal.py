@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from kit import path_join_safe
 from kit.errors import ConfigurationError
 from kit.testing import HostileName, assert_guarded, corpus, load_corpus
 
@@ -202,7 +203,10 @@ def test_what_is_meant_for_urls_is_refused(options: dict[str, object], told: str
 
 def test_a_guard_that_refuses_all_of_an_empty_directory_proves_nothing(tmp_path: Path) -> None:
     (line,) = fail_guarded(lambda name: name, root=tmp_path)
-    assert "<lambda> refuses even the ordinary name 'inside.txt': it raised TypeError: " in line
+    assert re.search(
+        r"<lambda> refuses even the ordinary name 'inside-[0-9a-f]{8}\.txt': it raised TypeError: ",
+        line,
+    )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -213,12 +217,37 @@ def test_an_ordinary_file_of_ones_own_is_left_as_it_is(tmp_path: Path) -> None:
     assert own.read_text() == "mine"
 
 
-def test_a_directory_in_which_nothing_can_be_made_is_refused(tmp_path: Path) -> None:
-    # A link that leads nowhere, as permissions mean nothing to root.
-    (tmp_path / "inside.txt").symlink_to(tmp_path / "missing.txt")
+def test_a_link_that_leads_nowhere_is_left_as_it_is(tmp_path: Path) -> None:
+    link = tmp_path / "inside.txt"
+    link.symlink_to(tmp_path / "missing.txt")
+    assert_guarded(root=tmp_path)
+    assert list(tmp_path.iterdir()) == [link]
+
+
+def test_two_that_guard_one_directory_at_a_time_do_not_meet(tmp_path: Path) -> None:
+    def guard(root: str, name: str) -> str:
+        if re.fullmatch(r"inside.*\.txt", name) and not is_nested:
+            is_nested.append(True)
+            assert_guarded(guard, root=root, corpus=["../a"])
+            # What the outer one has made is still there.
+            assert [path.name for path in tmp_path.iterdir()] == [name]
+        return path_join_safe(root, name)
+
+    is_nested: list[bool] = []
+    assert_guarded(guard, root=tmp_path, corpus=["../a"])
+    assert is_nested == [True]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/task").is_dir(), reason="needs a directory of the kernel's"
+)
+def test_a_directory_in_which_nothing_can_be_made_is_refused() -> None:
+    # Permissions mean nothing to root.
     with pytest.raises(ConfigurationError) as caught:
-        assert_guarded(root=tmp_path)
-    assert str(caught.value) == (
-        f"no file can be made in {str(tmp_path)!r}: File exists: assert_guarded "
-        "needs an ordinary one there, 'inside.txt', or would prove nothing"
+        assert_guarded(root="/proc/self/task")
+    assert re.fullmatch(
+        r"no file can be made in '/proc/self/task': [A-Za-z ]+: assert_guarded needs an "
+        r"ordinary one there, such as 'inside\.txt', or would prove nothing",
+        str(caught.value),
     )

@@ -20,6 +20,7 @@ from kit import (
     WaitTimeoutError,
     faults,
 )
+from kit.clock import monotonic
 from kit.faults import Fault
 from kit.routing.endpoint import Miss
 from kit.testing import Allowances, CheckedServer, Problem, VerificationError, format_problems
@@ -141,6 +142,30 @@ def test_a_method_that_the_path_does_not_have_is_told(start: Start) -> None:
     ]
 
 
+def test_the_nearest_stub_is_told_where_the_answer_has_no_body(start: Start) -> None:
+    server = start(("POST", "/hello", hello))
+    stub = server.expect("GET", "/helo").respond("x").optional()
+    ask(server, "HEAD", "/helo")
+    told = fail(server.verify)[1:]
+    assert told[0] == "1 unmatched: HEAD /helo -> 404"
+    assert f"    {stub}" in told
+    assert "    POST /hello -> hello" in told
+
+
+def test_responses_that_do_not_end_are_waited_for_together(start: Start) -> None:
+    count = 20
+    server = start(("GET", "/much", lambda _: Response(bytes(8_000_000))))
+    with contextlib.ExitStack() as stack:
+        for _ in range(count):
+            client = stack.enter_context(socket.create_connection(server.addr, scaled(WAIT_S)))
+            client.sendall(b"GET /much HTTP/1.1\r\nHost: a\r\n\r\n")
+        server.wait_for("/much", count=count, state="responding", timeout=scaled(WAIT_S))
+        began = monotonic()
+        server.lint()
+        assert monotonic() - began < count / 2  # a second for each would be twice as long
+        assert not any(exchange.is_done for exchange in server.journal)
+
+
 def test_options_of_a_path_that_has_routes_is_no_problem(start: Start) -> None:
     server = start(("GET", "/hello", hello))
     assert ask(server, "OPTIONS", "/hello").startswith(b"HTTP/1.1 204")
@@ -183,12 +208,15 @@ def test_a_stub_left_over_is_told_with_the_nearest_request(start: Start) -> None
 
 def test_a_fault_that_no_request_could_have_is_told(start: Start) -> None:
     server = start(("GET", "/hello", hello))
-    server.fault(faults.Reset(), "GET", "/helo")
+    rule = server.fault(faults.Reset(), "GET", "/helo")
     server.fault(faults.Delay(0), "GET", "/hello", nth=5)
     ask(server, "GET", "/hello")
     assert find_kinds(server) == ["fault-unused"]
     assert fail(server.verify)[1:] == [
-        ("1 fault Reset() for GET /helo was never used: no request came that could have it"),
+        (
+            f"1 fault Reset() for GET /helo ({rule.ordered_at}) was never used: no request came "
+            "that could have it"
+        ),
         "where that is meant to happen: server.allow(unused_stubs=True)",
     ]
     server.clear_faults()
@@ -203,9 +231,13 @@ def test_a_fault_that_was_removed_is_no_problem(start: Start) -> None:
 
 def test_a_fault_for_any_request_is_told_as_such(start: Start) -> None:
     server = start()
-    server.fault(faults.Reset())
+    rule = server.fault(faults.Reset())
+    assert rule.ordered_at.startswith("test_verify.py:")
     assert [problem.text for problem in server.problems()] == [
-        "fault Reset() for any method any path was never used: no request came that could have it"
+        (
+            f"fault Reset() for any method any path ({rule.ordered_at}) was never used: no "
+            "request came that could have it"
+        )
     ]
     server.allow(unused_stubs=True)
     assert server.problems() == []

@@ -47,6 +47,16 @@ def test_certificates_are_issued_whether_time_was_frozen_first_or_is_later(loade
     )
 
 
+def test_a_certificate_signed_by_itself_does_not_settle_the_frozen_class() -> None:
+    run_alone(
+        "with freeze():\n"
+        "    from kit.testing import TlsFaultServer\n"
+        "    TlsFaultServer('self-signed').start().stop()\n"
+        "import trustme\n"
+        "trustme.CA().issue_cert('a.test', not_after=REAL_EXPIRY)\n"
+    )
+
+
 def test_the_modules_are_as_they_were() -> None:
     printed = run_alone(
         "with freeze():\n"
