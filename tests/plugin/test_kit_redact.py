@@ -31,7 +31,7 @@ def test_names_are_taken_out_of_what_the_run_writes(
 def test_the_ini_file_and_the_command_line_give_names_together(
     run_tests: RunTests, pytester: pytest.Pytester
 ) -> None:
-    pytester.makeini("[pytest]\nkit_redact =\n    tenant\n")
+    pytester.makeini("[pytest]\nkit_redact = tenant\n")
     run_tests(ASKING, "--kit-har=out", "--kit-redact=shop").assert_outcomes(passed=1)
     assert "?tenant=REDACTED&shop=REDACTED" in pytester.path.joinpath("out").read_text("utf-8")
 
