@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from kit.routing.endpoint import Endpoint
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kit.messages import Request
     from kit.record.cassette import Cassette
 
@@ -26,17 +28,18 @@ class Pending(Endpoint):
 
     def __init__(self, cassette: Cassette, request: Request, max_content_length: int) -> None:
         self._cassette = cassette
-        self.method = request.method
-        self.pattern = request.path
-        self.name = f"cassette {cassette.path.name}"
-        self.callback = self.call = self._call
+        self.method: str = request.method
+        self.pattern: str = request.path
+        self.name: str = f"cassette {cassette.path.name}"
+        self.callback: Callable[..., Any] = self._call
+        self.call: Callable[..., Any] = self._call
         self.max_content_length = max_content_length
         self.is_websocket = self.is_async = False
-        self.subprotocols = ()
+        self.subprotocols: tuple[str, ...] = ()
         self.compress = False
-        self.max_message_bytes = None
+        self.max_message_bytes: int | None = None
         self.is_match = True
-        self.pace = None
+        self.pace: Any = None
 
     def decide(self, request: Request) -> Endpoint:
         """Give what answers the request, now that its body is there."""
